@@ -1,0 +1,70 @@
+// Command penny trains, runs and audits DeepSeek-R1-style reasoning models.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/pennyml/penny/internal/cpu"
+)
+
+// version is the release; the build may set it with -ldflags "-X main.version=...".
+var version = "0.1.0-dev"
+
+type cli struct {
+	Version kong.VersionFlag `help:"Print version, Go and instruction-set level."`
+}
+
+// hinted is an error with advice on what to do about it, printed on a line of its own.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run executes one command line and returns the exit code: 0 done, 1 failed, 2 wrong usage.
+func run(args []string) int {
+	if s := os.Getenv("PENNY_ISA"); s != "" {
+		if err := useISA(s); err != nil {
+			fmt.Fprintln(os.Stderr, "penny: PENNY_ISA:", err)
+			return 1
+		}
+	}
+	var c cli
+	parser, err := kong.New(&c, kong.Name("penny"),
+		kong.Description("Train, run and audit DeepSeek-R1-style reasoning models. One binary; every run leaves a receipt."),
+		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Vars{"version": fmt.Sprintf("penny %s %s %s/%s %v", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, cpu.Current())})
+	if err != nil {
+		panic(err)
+	}
+	ctx, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "penny: %v\nhint: penny --help\n", err)
+		return 2
+	}
+	if err := ctx.Run(); err != nil {
+		fmt.Fprintf(os.Stderr, "penny: %v\n", err)
+		var h hinted
+		if errors.As(err, &h) {
+			fmt.Fprintf(os.Stderr, "hint: %s\n", h.hint)
+		}
+		return 1
+	}
+	return 0
+}
+
+func useISA(name string) error {
+	l, err := cpu.ParseLevel(name)
+	if err != nil {
+		return err
+	}
+	return cpu.Use(l)
+}

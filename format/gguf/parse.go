@@ -27,16 +27,15 @@ const (
 
 // part is the content of one file; a model may be split over several.
 type part struct {
-	version   uint32
-	alignment uint64
-	meta      Meta
-	tensors   []Tensor
+	version uint32
+	meta    Meta
+	tensors []Tensor
 }
 
 // parse reads a whole file's bytes. Tensor data in the result aliases data; everything else is copied or decoded on demand.
 func parse(data []byte) (*part, error) {
 	c := &cursor{data: data}
-	p := &part{alignment: defaultAlignment}
+	p := &part{}
 	if err := p.parseVersion(c); err != nil {
 		return nil, err
 	}
@@ -51,13 +50,11 @@ func parse(data []byte) (*part, error) {
 			return nil, fmt.Errorf("key %d: %w", i, err)
 		}
 	}
-	if err := p.readAlignment(); err != nil {
+	alignment, err := p.meta.alignment()
+	if err != nil {
 		return nil, err
 	}
-	if err := p.parseTensors(c, numTensors); err != nil {
-		return nil, err
-	}
-	return p, nil
+	return p, p.parseTensors(c, numTensors, alignment)
 }
 
 func (p *part) parseVersion(c *cursor) error {
@@ -175,20 +172,20 @@ func (c *cursor) skip(t ValueType, n uint64, field string) {
 
 const keyAlignment = "general.alignment"
 
-func (p *part) readAlignment() error {
-	v, ok := p.meta.Value(keyAlignment)
+// alignment is the multiple on which tensor data lies.
+func (m *Meta) alignment() (uint64, error) {
+	v, ok := m.Value(keyAlignment)
 	if !ok {
-		return nil
+		return defaultAlignment, nil
 	}
 	if v.Type != Uint32 {
-		return fmt.Errorf("key %q: type is %v, want u32", keyAlignment, v.Type)
+		return 0, fmt.Errorf("key %q: type is %v, want u32", keyAlignment, v.Type)
 	}
 	a := uint64(binary.LittleEndian.Uint32(v.raw))
 	if a == 0 || a%8 != 0 || a&(a-1) != 0 || a > maxAlignment {
-		return fmt.Errorf("key %q: %d is not a power of two from 8 to %d", keyAlignment, a, maxAlignment)
+		return 0, fmt.Errorf("key %q: %d is not a power of two from 8 to %d", keyAlignment, a, maxAlignment)
 	}
-	p.alignment = a
-	return nil
+	return a, nil
 }
 
 // extent is where a tensor's bytes lie, counted from the start of the data section.
@@ -197,7 +194,7 @@ type extent struct {
 	index        int
 }
 
-func (p *part) parseTensors(c *cursor, n int) error {
+func (p *part) parseTensors(c *cursor, n int, alignment uint64) error {
 	if n == 0 {
 		return nil
 	}
@@ -205,7 +202,7 @@ func (p *part) parseTensors(c *cursor, n int) error {
 	extents := make([]extent, n)
 	for i := range p.tensors {
 		t := &p.tensors[i]
-		e, err := t.parse(c, p.alignment)
+		e, err := t.parse(c, alignment)
 		if err != nil && t.Name != "" {
 			return fmt.Errorf("tensor %d %q: %w", i, t.Name, err)
 		} else if err != nil {
@@ -214,7 +211,7 @@ func (p *part) parseTensors(c *cursor, n int) error {
 		e.index = i
 		extents[i] = e
 	}
-	c.take(-uint64(c.off)&(p.alignment-1), "padding before the tensor data")
+	c.take(-uint64(c.off)&(alignment-1), "padding before the tensor data")
 	if c.err != nil {
 		return c.err
 	}
@@ -236,36 +233,48 @@ func (t *Tensor) parse(c *cursor, alignment uint64) (e extent, err error) {
 		return e, fmt.Errorf("dimension count: %d is above %d", numDims, maxDims)
 	}
 	t.Dims = make([]int, numDims)
-	elements := uint64(1)
 	for i := range t.Dims {
 		d := c.u64("dimension")
-		if c.err != nil {
-			return e, c.err
+		if d > math.MaxInt {
+			return e, fmt.Errorf("dimension %d: %d is negative or too large", i, int64(d))
 		}
-		product, ok := mul(elements, d)
-		if d == 0 || d > math.MaxInt64 || !ok || product > math.MaxInt {
-			return e, fmt.Errorf("dimension %d: %d is zero, negative or too large", i, int64(d))
-		}
-		t.Dims[i], elements = int(d), product
+		t.Dims[i] = int(d)
 	}
-	if t.Type, err = tensorType(c.u32("type")); c.err == nil && err != nil {
-		return e, err
-	}
+	id := c.u32("type")
 	e.offset = c.u64("offset")
 	if c.err != nil {
 		return e, c.err
 	}
-	if t.Cols()%t.Type.BlockSize() != 0 {
-		return e, fmt.Errorf("dimensions: rows of %d elements are not whole blocks of %v (%d)", t.Cols(), t.Type, t.Type.BlockSize())
+	if t.Type, err = tensorType(id); err != nil {
+		return e, err
 	}
-	var ok bool
-	if e.size, ok = mul(elements/uint64(t.Type.BlockSize()), uint64(t.Type.BlockBytes())); !ok {
-		return e, fmt.Errorf("dimensions: %v of %v are more bytes than 63 bits can count", t.Dims, t.Type)
+	if e.size, err = t.size(); err != nil {
+		return e, err
 	}
 	if e.offset%alignment != 0 {
 		return e, fmt.Errorf("offset: %d is not a multiple of the alignment %d", e.offset, alignment)
 	}
 	return e, nil
+}
+
+// size is the number of bytes that a tensor of t's type and dimensions takes, or why there is no such tensor.
+func (t *Tensor) size() (uint64, error) {
+	elements := uint64(1)
+	for i, d := range t.Dims {
+		var ok bool
+		if elements, ok = mul(elements, uint64(d)); d <= 0 || !ok {
+			return 0, fmt.Errorf("dimension %d of %v: %d is zero, negative or too large", i, t.Dims, d)
+		}
+	}
+	block := t.Type.BlockSize()
+	if t.Cols()%block != 0 {
+		return 0, fmt.Errorf("dimensions: rows of %d elements are not whole blocks of %v (%d)", t.Cols(), t.Type, block)
+	}
+	size, ok := mul(elements/uint64(block), uint64(t.Type.BlockBytes()))
+	if !ok || size > math.MaxInt {
+		return 0, fmt.Errorf("dimensions: %v of %v are more bytes than can be addressed", t.Dims, t.Type)
+	}
+	return size, nil
 }
 
 // place gives each tensor its bytes of the data section and refuses tensors that reach outside it or share bytes.

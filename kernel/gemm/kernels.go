@@ -1,0 +1,74 @@
+package gemm
+
+import (
+	"slices"
+	"unsafe"
+
+	"github.com/pennyml/penny/dtype"
+	"github.com/pennyml/penny/internal/cpu"
+)
+
+// tile is the argument of a core: the inner loop of every product. A core goes reps times over a tile of X rows by panelCols (or its own
+// number of) W rows and adds steps lines of each to the tile's lanes. It neither folds nor rounds anything else.
+//
+// Lanes, X and panels are made of 64-byte lines. The lanes of output (row, col) stand at lanes + row*lanesRow + col*64; line i of X row r at
+// x + i*xStep + r*64; line i of W row c at w + i*wStep + c*wRow.
+type tile struct {
+	lanes, x, w unsafe.Pointer
+	lanesRow    uintptr
+	xStep       uintptr
+	wRow, wStep uintptr
+	steps       int
+	cont        int // 0: the lanes start at +0; 1: they go on from memory
+	// What one repetition adds to each pointer.
+	reps                 int
+	lanesRep, xRep, wRep uintptr
+	ahead                uintptr // prefetch W so many bytes ahead
+	rows                 int     // rows of X, for the generic cores
+}
+
+const (
+	line      = 64
+	panelCols = 4                // W rows in a packed panel
+	panelStep = panelCols * line // from one line of a panel row to the next
+)
+
+// form is how one level multiplies one kind of activations with one type of weights.
+type form struct {
+	step  int // values of K a step
+	bytes int // bytes of a row of W a step
+	lines int // lines of a panel row a step
+	// conv writes steps lines*64 bytes of a panel row, panelStep apart, from a row of W; scale multiplies 8-bit floats on their way to f32.
+	conv func(dst, src unsafe.Pointer, steps int, scale float32)
+	// core works on panels, direct on rows of W where they lie, directCols at a time; both by the number of X rows. Nil: no such core.
+	core, direct [tileRows + 1]func(*tile)
+	directCols   int
+}
+
+// kernels is all that differs between levels.
+type kernels struct {
+	f32, bf16 [numSlots]form
+	rows      int // the most X rows that a core takes: a divisor of tileRows
+	// widenX turns steps lines of rows X rows from bf16 into two lines of f32 each, odd values then even ones. Nil: cores take bf16 lines.
+	widenX func(dst, src unsafe.Pointer, steps, rows int)
+	// roundBF16 writes lines of 32 bf16 values, step bytes apart, from f32 values.
+	roundBF16 func(dst, src unsafe.Pointer, lines int, step uintptr)
+	// scaleAdd does outer[i] = fma(scale[i], inner[i], outer[i]) over the lanes of n outputs; with cont 0 outer starts at +0.
+	scaleAdd func(outer, inner, scale unsafe.Pointer, n, cont int)
+	// fold folds 4*groups lane sets into as many outputs.
+	fold func(dst, lanes unsafe.Pointer, groups int)
+}
+
+const numSlots = 5
+
+// slotTypes are the weight types that have kernels.
+var slotTypes = [numSlots]dtype.Type{dtype.F32, dtype.F16, dtype.BF16, dtype.F8E4M3, dtype.F8E5M2}
+
+// slot is the index of t in slotTypes.
+func slot(t dtype.Type) (int, bool) {
+	i := slices.Index(slotTypes[:], t)
+	return i, i >= 0
+}
+
+// tables holds each level's kernels; a level that this build lacks is nil.
+var tables = [...]*kernels{cpu.Generic: &generic, cpu.AVX2: avx2, cpu.AVX512: avx512}

@@ -1,0 +1,3 @@
+package gemm
+
+var avx2, avx512 = &generic, &generic

@@ -1,0 +1,66 @@
+package gemm
+
+import (
+	"github.com/pennyml/penny/dtype"
+	"github.com/pennyml/penny/kernel/fp"
+)
+
+// RefF32 is the definition of an f32 product (docs/NUMERICS.md, section 2): one output, from a row of activations and the row n of w.
+func RefF32(x []float32, w Weights, n int) float32 {
+	row := decodeRow(w, n)
+	var lane [16]float32
+	for k0 := 0; k0 < w.K; k0 += 16 {
+		for i := range lane {
+			lane[i] = fp.FMA32(valueAt(x, k0+i), valueAt(row, k0+i), lane[i])
+		}
+	}
+	return fp.Canon(fp.Fold16(&lane))
+}
+
+// RefBF16 is the definition of a bf16 product (section 3): the activations are rounded to bf16; the weights are BF16 or 8-bit floats.
+func RefBF16(x []float32, w Weights, n int) float32 {
+	scale := w.Scale
+	w.Scale = nil
+	row := decodeRow(w, n)
+	var lane, outer [16]float32
+	for k0 := 0; k0 < w.K; k0 += 32 {
+		for i := range lane {
+			k := k0 + 2*i
+			lane[i] = fp.DotBF16(lane[i], bf16At(x, k), bf16At(x, k+1), bf16At(row, k), bf16At(row, k+1))
+		}
+		if scale == nil || k0+32 < w.K && (k0+32)%w.BlockK != 0 {
+			continue
+		}
+		w.Scale = scale
+		for i := range outer {
+			outer[i] = fp.FMA32(w.scale(n, k0), lane[i], outer[i])
+		}
+		lane = [16]float32{}
+	}
+	if scale == nil {
+		outer = lane
+	}
+	return fp.Canon(fp.Fold16(&outer))
+}
+
+// decodeRow is row n of w as exact f32 values, an 8-bit float times its scale, if any, rounded once.
+func decodeRow(w Weights, n int) []float32 {
+	row, size := make([]float32, w.K), w.Type.RowBytes(w.K)
+	dtype.Decode(w.Type, row, w.Data[n*size:][:size])
+	if w.Scale != nil {
+		for k := range row {
+			row[k] *= w.scale(n, k)
+		}
+	}
+	return row
+}
+
+// valueAt reads a row as if it went on with +0.
+func valueAt(row []float32, k int) float32 {
+	if k < len(row) {
+		return row[k]
+	}
+	return 0
+}
+
+func bf16At(row []float32, k int) uint16 { return dtype.F32ToBF16(valueAt(row, k)) }

@@ -1,0 +1,227 @@
+package attn
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/pennyml/penny/dtype"
+	"github.com/pennyml/penny/kernel/vec"
+)
+
+// Problem is the attention of consecutive tokens of one sequence in one layer. The keys and values of the tokens themselves are in the cache
+// already.
+type Problem struct {
+	Cache  Blocks
+	Heads  int     // query heads: a multiple of the cache's heads; neighbouring query heads share one
+	Scale  float32 // factor on the scores, usually 1/sqrt(key dimension)
+	Pos    int     // absolute position of the first token
+	Tokens int
+	Q      []float32 // [Tokens][Heads][KeyDim]; for MLA the absorbed query and then its rotary part
+	Out    []float32 // [Tokens][Heads][ValueDim]; for MLA the attended latent
+
+	Window int       // a token sees itself and the Window-1 positions before it; 0 for all
+	Sinks  []float32 // one score a head that takes part in the softmax and has no value (gpt-oss); nil for none
+
+	tile int // query rows a unit
+}
+
+// Rows of queries that share a kv head are numbered token after token, and within a token head after head.
+
+func (p *Problem) group() int { return p.Heads / p.Cache.KVHeads }
+func (p *Problem) rows() int  { return p.Tokens * p.group() }
+
+// The most rows of a unit: enough to pay for reading a block, few enough that their running outputs stay in the second-level cache.
+const (
+	maxTile       = 48
+	maxTileLatent = 96
+)
+
+// Split cuts the work into units for this many workers and returns their number. Unit u is run by Forward(p, u, u+1, ...), in any order and on
+// any worker; taking them in rising order starts with the longest. The cut changes no bit. It panics when the fields do not fit together.
+func (p *Problem) Split(workers int) int {
+	p.check()
+	limit := maxTile
+	if p.Cache.Latent {
+		limit = maxTileLatent
+	}
+	want := workers
+	if p.Tokens > 1 && workers > 1 {
+		want *= 4 // causal units differ in length
+	}
+	perHead := (want + p.Cache.KVHeads - 1) / p.Cache.KVHeads
+	p.tile = min(limit, (p.rows()+perHead-1)/max(perHead, 1))
+	if p.tile > maxRows {
+		p.tile = (p.tile + maxRows - 1) / maxRows * maxRows
+	}
+	p.tile = max(p.tile, 1)
+	return p.Cache.KVHeads * p.tiles()
+}
+
+func (p *Problem) tiles() int { return (p.rows() + p.tile - 1) / p.tile }
+
+func (p *Problem) check() {
+	c := &p.Cache
+	ok := c.Validate() == nil && p.Heads > 0 && p.Heads%c.KVHeads == 0 && p.Tokens > 0 && p.Pos >= 0 && p.Window >= 0 &&
+		len(p.Q) == p.Tokens*p.Heads*c.KeyDim && len(p.Out) == p.Tokens*p.Heads*c.ValueDim &&
+		(p.Sinks == nil || len(p.Sinks) == p.Heads) && (p.Pos+p.Tokens-1)/Block < len(c.Pages)
+	if !ok {
+		panic(fmt.Sprintf("attn: %d heads, %d tokens from position %d, window %d, q %d, out %d, %d sinks over %d blocks of %+v",
+			p.Heads, p.Tokens, p.Pos, p.Window, len(p.Q), len(p.Out), len(p.Sinks), len(c.Pages), c.Layout))
+	}
+}
+
+// Scratch is the working memory of one worker. The zero value is ready; it grows to the largest problem it has met.
+type Scratch struct {
+	q    []float32 // [tile][KeyDim], the unit's queries
+	o    []float32 // [tile][padded ValueDim], their running outputs
+	s    []float32 // [maxRows][64], scores and then probabilities
+	keys []float32 // [KeyDim][64], a latent block transposed
+	m, l []float32 // [tile], running maximum and sum
+	c    [maxRows]float32
+	mask [maxRows]uint64
+}
+
+func (s *Scratch) grow(p *Problem) {
+	c := &p.Cache
+	atLeast(&s.q, p.tile*c.KeyDim)
+	atLeast(&s.o, p.tile*pad16(c.ValueDim))
+	atLeast(&s.s, maxRows*Block)
+	atLeast(&s.m, p.tile)
+	atLeast(&s.l, p.tile)
+	if c.Latent {
+		atLeast(&s.keys, c.KeyDim*Block)
+	}
+}
+
+func atLeast(s *[]float32, n int) {
+	if len(*s) < n {
+		*s = make([]float32, n)
+	}
+}
+
+// Forward computes the units lo to hi-1 of p, which Split has cut. Workers with disjoint ranges and their own scratch may run at once.
+func Forward(p *Problem, lo, hi int, s *Scratch) {
+	if p.tile == 0 || lo < 0 || hi > p.Cache.KVHeads*p.tiles() {
+		panic(fmt.Sprintf("attn: units %d to %d of a problem cut into tiles of %d rows", lo, hi, p.tile))
+	}
+	s.grow(p)
+	for u := lo; u < hi; u++ {
+		first := (p.tiles() - 1 - u/p.Cache.KVHeads) * p.tile
+		w := unit{Problem: p, s: s, head: u % p.Cache.KVHeads, first: first, n: min(p.tile, p.rows()-first)}
+		w.run()
+	}
+}
+
+// unit is the attention of n query rows from first on over one kv head.
+type unit struct {
+	*Problem
+	s        *Scratch
+	head     int
+	first, n int
+}
+
+// pos is the position of a row of the unit, the last one that it sees.
+func (w *unit) pos(row int) int { return w.Pos + (w.first+row)/w.group() }
+
+// oldest is the first position that a row sees.
+func (w *unit) oldest(row int) int {
+	if w.Window == 0 {
+		return 0
+	}
+	return max(0, w.pos(row)-w.Window+1)
+}
+
+// index numbers the (token, query head) of a row.
+func (w *unit) index(row int) int {
+	g := w.group()
+	t, i := (w.first+row)/g, (w.first+row)%g
+	return t*w.Heads + w.head*g + i
+}
+
+func (w *unit) run() {
+	w.start()
+	c := &w.Cache
+	from, to := 0, 0 // the rows that see a key of the block at hand
+	for b := w.oldest(0) / Block; b <= w.pos(w.n-1)/Block; b++ {
+		for w.pos(from) < b*Block {
+			from++
+		}
+		for to < w.n && w.oldest(to) < (b+1)*Block {
+			to++
+		}
+		k, v := c.head(c.block(b), w.head)
+		keyType := c.Type
+		if c.Latent {
+			transpose(w.s.keys, c.Type, k, c.KeyDim, c.valueRow())
+			k, keyType = bytesOf(w.s.keys), dtype.F32
+		}
+		for r := from; r < to; r += maxRows {
+			w.attend(b*Block, r, min(r+maxRows, to), keyType, k, v)
+		}
+	}
+	w.finish()
+}
+
+// start gathers the queries and sets the running maximum, sum and output of each row to those of no keys.
+func (w *unit) start() {
+	c, s := &w.Cache, w.s
+	for r := range w.n {
+		i := w.index(r)
+		copy(s.q[r*c.KeyDim:][:c.KeyDim], w.Q[i*c.KeyDim:])
+		s.m[r], s.l[r] = float32(math.Inf(-1)), 0
+		if w.Sinks != nil {
+			s.m[r], s.l[r] = w.Sinks[i%w.Heads], 1
+		}
+	}
+	clear(s.o[:w.n*pad16(c.ValueDim)])
+}
+
+// attend takes rows lo to hi-1 through the block of keys k and values v whose first position is base. Every row sees a key of it.
+func (w *unit) attend(base, lo, hi int, keyType dtype.Type, k, v []byte) {
+	c, s, n := &w.Cache, w.s, hi-lo
+	var first, end [maxRows]int // of the keys that each row sees
+	for i := range n {
+		first[i], end[i] = max(0, w.oldest(lo+i)-base), min(Block, w.pos(lo+i)-base+1)
+		s.mask[i] = (uint64(1)<<end[i] - 1) &^ (uint64(1)<<first[i] - 1)
+	}
+	scores(s.s, s.q[lo*c.KeyDim:hi*c.KeyDim], keyType, k, n, c.KeyDim)
+	softmax(s.s, s.m[lo:hi], s.l[lo:hi], s.c[:n], s.mask[:n], w.Scale)
+
+	// Values in rising order of position: those that only some rows see before and after those that all see. Rows are in order of position,
+	// so the last row starts last and the first row ends first.
+	a, z := first[n-1], end[0]
+	if a >= z {
+		a, z = Block, Block
+	}
+	for i := range n {
+		if first[i] < a {
+			w.values(v, lo+i, i, 1, first[i], min(a, end[i]))
+			s.c[i] = 1
+		}
+	}
+	if a < z {
+		w.values(v, lo, 0, n, a, z)
+	}
+	for i := range n {
+		if z < end[i] {
+			s.c[i] = 1
+			w.values(v, lo+i, i, 1, z, end[i])
+		}
+	}
+}
+
+// values adds the positions from a to z-1 of the block to the outputs of n rows from row on, which stand at i and on in the probabilities.
+func (w *unit) values(v []byte, row, i, n, a, z int) {
+	c, s := &w.Cache, w.s
+	pitch := c.valueRow()
+	dim := pad16(c.ValueDim)
+	weigh(s.o[row*dim:][:n*dim], s.s[i*Block+a:], s.c[i:][:n], c.Type, v[a*pitch*c.elem():], pitch, n, z-a)
+}
+
+func (w *unit) finish() {
+	c, s := &w.Cache, w.s
+	for r := range w.n {
+		o := s.o[r*pad16(c.ValueDim):][:c.ValueDim]
+		vec.Scale(w.Out[w.index(r)*c.ValueDim:][:c.ValueDim], o, 1/s.l[r])
+	}
+}

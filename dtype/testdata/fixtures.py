@@ -91,14 +91,19 @@ def hostile(name):
     return b"".join(out)
 
 
-blob = b""
-for name, (block, size, _) in FORMATS.items():
-    sample, bad, bulk = stream(7, 3 * size), hostile(name), stream(1, 512 * size)
-    values = [decode(name, block, raw) for raw in (sample, bad, bulk)]
-    for raw, v in zip((sample, bad, bulk), values):
-        crosscheck(name, raw, v)
-    blob += bytes([len(name)]) + name.encode() + sample + values[0].tobytes()
-    blob += struct.pack("<I", len(bad) // size) + bad + hashlib.sha256(values[1].tobytes()).digest()
-    blob += hashlib.sha256(values[2].tobytes()).digest()
-with open("decode.bin.gz", "wb") as f:
-    f.write(gzip.compress(blob, 9, mtime=0))
+def main():
+    blob = b""
+    for name, (block, size, _) in FORMATS.items():
+        sample, bad, bulk = stream(7, 3 * size), hostile(name), stream(1, 512 * size)
+        values = [decode(name, block, raw) for raw in (sample, bad, bulk)]
+        for raw, v in zip((sample, bad, bulk), values):
+            crosscheck(name, raw, v)
+        blob += bytes([len(name)]) + name.encode() + sample + values[0].tobytes()
+        blob += struct.pack("<I", len(bad) // size) + bad + hashlib.sha256(values[1].tobytes()).digest()
+        blob += hashlib.sha256(values[2].tobytes()).digest()
+    with open("decode.bin.gz", "wb") as f:
+        f.write(gzip.compress(blob, 9, mtime=0))
+
+
+if __name__ == "__main__":
+    main()

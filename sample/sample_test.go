@@ -1,0 +1,196 @@
+package sample
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func logitsGen(n int) *rapid.Generator[[]float32] {
+	return rapid.SliceOfN(rapid.Float32Range(-20, 20), n, n)
+}
+
+func next(t testing.TB, p Params, logits []float32) (int32, float32) {
+	s, err := New(p, len(logits))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, lp, err := s.Next(logits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id, lp
+}
+
+func TestGreedyTakesFirstMaximum(t *testing.T) {
+	id, lp := next(t, Params{}, []float32{1, 3, 3, 2})
+	want := 3 - math.Log(math.Exp(1)+2*math.Exp(3)+math.Exp(2))
+	if id != 1 || math.Abs(float64(lp)-want) > 1e-6 {
+		t.Errorf("got %d %v, want 1 %v", id, lp, want)
+	}
+}
+
+// allowed computes, the slow way, which ids the filters keep.
+func allowed(p Params, logits []float32) map[int32]float64 {
+	type pair struct {
+		id int32
+		p  float64
+	}
+	var all []pair
+	top := float64(slices.Max(logits))
+	for i, v := range logits {
+		all = append(all, pair{int32(i), math.Exp((float64(v) - top) / p.Temp)})
+	}
+	slices.SortStableFunc(all, func(a, b pair) int {
+		switch {
+		case a.p > b.p:
+			return -1
+		case a.p < b.p:
+			return 1
+		}
+		return 0
+	})
+	if p.TopK > 0 && p.TopK < len(all) {
+		all = all[:p.TopK]
+	}
+	total := 0.0
+	for _, x := range all {
+		total += x.p
+	}
+	out, sum := map[int32]float64{}, 0.0
+	for i, x := range all {
+		if i > 0 && (x.p < p.MinP*all[0].p*(1-1e-5) || (p.TopP > 0 && p.TopP < 1 && sum >= p.TopP*total*(1+1e-5))) {
+			break
+		}
+		out[x.id], sum = x.p, sum+x.p
+	}
+	return out
+}
+
+func TestDrawStaysInsideFilters(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		logits := logitsGen(rapid.IntRange(1, 40).Draw(t, "n")).Draw(t, "logits")
+		p := Params{
+			Temp: rapid.Float64Range(0.1, 2).Draw(t, "temp"), TopK: rapid.IntRange(0, 50).Draw(t, "k"),
+			TopP: rapid.Float64Range(0, 1).Draw(t, "p"), MinP: rapid.Float64Range(0, 1).Draw(t, "min"), Seed: rapid.Uint64().Draw(t, "seed"),
+		}
+		s, err := New(p, len(logits))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ok := allowed(p, logits)
+		for range 5 {
+			id, _, err := s.Next(logits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, in := ok[id]; !in {
+				t.Fatalf("drew %d, which %+v excludes from %v", id, p, logits)
+			}
+		}
+	})
+}
+
+func TestDrawFollowsTheDistribution(t *testing.T) {
+	logits := []float32{0, 1, 2, -1, 0.5}
+	for _, p := range []Params{{Temp: 1, Seed: 7}, {Temp: 0.7, TopK: 3, Seed: 8}, {Temp: 1.5, TopP: 0.8, Seed: 9}, {Temp: 1, MinP: 0.2, Seed: 10}} {
+		s, err := New(p, len(logits))
+		if err != nil {
+			t.Fatal(err)
+		}
+		const n = 40000
+		count := make([]float64, len(logits))
+		for range n {
+			id, _, err := s.Next(logits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			count[id]++
+		}
+		ok, total := allowed(p, logits), 0.0
+		for _, x := range ok {
+			total += x
+		}
+		for id := range count {
+			want := ok[int32(id)] / total
+			if got := count[id] / n; math.Abs(got-want) > 0.012 {
+				t.Errorf("%+v: id %d drawn %.3f of the time, want %.3f", p, id, got, want)
+			}
+		}
+	}
+}
+
+func TestPenalties(t *testing.T) {
+	s, err := New(Params{Repeat: 2, Presence: 0.5, Frequency: 0.25, LastN: 2}, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []int32{0, 1, 1} { // the window of two has forgotten 0
+		s.Observe(id)
+	}
+	got := s.penalised([]float32{4, 4, -4})
+	if want := []float32{4, 4/2 - 0.5 - 2*0.25, -4}; !slices.Equal(got, want) {
+		t.Errorf("penalised logits %v, want %v", got, want)
+	}
+	if s.Observe(2); s.penalised([]float32{0, 0, -4})[2] != -8-0.5-0.25 {
+		t.Errorf("a negative logit is multiplied: got %v", s.work)
+	}
+}
+
+func TestSameSeedSameTokens(t *testing.T) {
+	draw := func() (ids []int32) {
+		s, err := New(Params{Temp: 1, TopP: 0.9, Seed: 42}, 50)
+		if err != nil {
+			t.Fatal(err)
+		}
+		logits := make([]float32, 50)
+		for i := range logits {
+			logits[i] = float32(i%7) * 0.3
+		}
+		for range 12 {
+			id, _, err := s.Next(logits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, id)
+		}
+		return ids
+	}
+	if a, b := draw(), draw(); !slices.Equal(a, b) {
+		t.Errorf("same seed gave %v and %v", a, b)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	if _, err := New(Params{TopP: 1.5}, 4); err == nil {
+		t.Error("top-p 1.5 was accepted")
+	}
+	if _, err := New(Params{Temp: math.NaN()}, 4); err == nil {
+		t.Error("a NaN temperature was accepted")
+	}
+	s, err := New(Params{}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Next([]float32{float32(math.NaN()), 1}); err == nil {
+		t.Error("NaN logits were accepted")
+	}
+}
+
+func TestNextDoesNotAllocate(t *testing.T) {
+	logits := make([]float32, 1000)
+	for i := range logits {
+		logits[i] = float32(i%13) - 6
+	}
+	for _, p := range []Params{{}, {Temp: 1}, {Temp: 0.6, TopP: 0.95}, {Temp: 0.6, TopK: 40, MinP: 0.05}} {
+		s, err := New(p, len(logits))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := testing.AllocsPerRun(50, func() { s.Next(logits) }); n != 0 {
+			t.Errorf("%+v: %v allocations a token", p, n)
+		}
+	}
+}

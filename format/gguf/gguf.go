@@ -51,15 +51,11 @@ func (t Tensor) Rows() int {
 
 // Open maps a GGUF file. Given the first part of a split model (NAME-00001-of-0000N.gguf) it opens the other parts too.
 func Open(path string) (*File, error) {
-	f := &File{Path: path}
+	f := &File{Path: path, index: map[string]int{}}
 	first, err := f.openPart(path)
-	if err != nil {
-		return nil, err
-	}
-	f.Version, f.Meta, f.Tensors = first.version, first.meta, first.tensors
-	err = f.openSplits()
 	if err == nil {
-		err = f.buildIndex()
+		f.Version, f.Meta = first.version, first.meta
+		err = f.openSplits()
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -67,31 +63,34 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
-// openPart maps and parses one file.
+// openPart maps and parses one file and adds its tensors.
 func (f *File) openPart(path string) (p *part, err error) {
 	m, err := mmap.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("gguf: %w", err)
 	}
+	f.parts = append(f.parts, m)
 	err = m.Guard(func() (err error) {
 		p, err = parse(m.Bytes())
 		return err
 	})
+	if err == nil {
+		err = f.add(p.tensors)
+	}
 	if err != nil {
-		m.Close()
 		return nil, fmt.Errorf("gguf: %s: %w", path, err)
 	}
-	f.parts = append(f.parts, m)
 	return p, nil
 }
 
-func (f *File) buildIndex() error {
-	f.index = make(map[string]int, len(f.Tensors))
-	for i, t := range f.Tensors {
+// add appends the tensors of a part.
+func (f *File) add(tensors []Tensor) error {
+	for _, t := range tensors {
 		if _, dup := f.index[t.Name]; dup {
-			return fmt.Errorf("gguf: %s: tensor %q: the name occurs twice", f.Path, t.Name)
+			return fmt.Errorf("tensor %q: the name occurs twice", t.Name)
 		}
-		f.index[t.Name] = i
+		f.index[t.Name] = len(f.Tensors)
+		f.Tensors = append(f.Tensors, t)
 	}
 	return nil
 }
@@ -174,7 +173,6 @@ func (f *File) openSplits() error {
 		case gotNo != i || gotCount != count:
 			return fmt.Errorf("gguf: %s: keys %q and %q are %d and %d, want %d and %d", path, keySplitNo, keySplitCount, gotNo, gotCount, i, count)
 		}
-		f.Tensors = append(f.Tensors, p.tensors...)
 	}
 	if hasWant && want != uint64(len(f.Tensors)) {
 		return fmt.Errorf("gguf: %s: key %q is %d, but the %d parts have %d tensors", f.Path, keySplitTensors, want, count, len(f.Tensors))

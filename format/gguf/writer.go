@@ -181,32 +181,34 @@ func padded(n, alignment uint64) uint64 { return (n + alignment - 1) &^ (alignme
 
 // writePart writes one file.
 func writePart(path string, meta *Meta, tensors []pending) error {
-	alignment, err := meta.alignment()
+	err := atomicfile.Write(path, func(to io.Writer) error { return encodePart(to, meta, tensors) })
 	if err != nil {
 		return fmt.Errorf("gguf: %s: %w", path, err)
 	}
-	err = atomicfile.Write(path, func(to io.Writer) error {
-		head := encodeHead(meta, tensors, alignment)
-		if _, err := to.Write(head); err != nil {
+	return nil
+}
+
+// encodePart writes the content of one file.
+func encodePart(to io.Writer, meta *Meta, tensors []pending) error {
+	alignment, err := meta.alignment()
+	if err != nil {
+		return err
+	}
+	if _, err := to.Write(encodeHead(meta, tensors, alignment)); err != nil {
+		return err
+	}
+	padding := make([]byte, alignment)
+	for _, t := range tensors {
+		c := &counter{to: to}
+		if err := t.write(c); err != nil {
+			return fmt.Errorf("tensor %q: %w", t.Name, err)
+		}
+		if c.n != t.bytes {
+			return fmt.Errorf("tensor %q: %d bytes were written, %v of %v takes %d", t.Name, c.n, t.Dims, t.Type, t.bytes)
+		}
+		if _, err := to.Write(padding[:padded(t.bytes, alignment)-t.bytes]); err != nil {
 			return err
 		}
-		padding := make([]byte, alignment)
-		for _, t := range tensors {
-			c := &counter{to: to}
-			if err := t.write(c); err != nil {
-				return fmt.Errorf("tensor %q: %w", t.Name, err)
-			}
-			if c.n != t.bytes {
-				return fmt.Errorf("tensor %q: %d bytes were written, %v of %v takes %d", t.Name, c.n, t.Dims, t.Type, t.bytes)
-			}
-			if _, err := to.Write(padding[:padded(t.bytes, alignment)-t.bytes]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("gguf: %s: %w", path, err)
 	}
 	return nil
 }

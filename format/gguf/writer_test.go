@@ -161,33 +161,39 @@ func (m model) writer() *Writer {
 }
 
 // differs compares what was read with what was written.
-func (m model) differs(f *File) string {
+func (m model) differs(meta *Meta, tensors []Tensor) string {
 	values := map[string]any{}
 	var keys []string
-	for _, key := range f.Meta.Keys() {
+	for _, key := range meta.Keys() {
 		if !strings.HasPrefix(key, "split.") {
-			v, _ := f.Meta.Value(key)
+			v, _ := meta.Value(key)
 			values[key] = v.Any()
 			keys = append(keys, key)
 		}
 	}
 	return cmp.Diff(m.keys, keys, cmpopts.EquateEmpty()) + cmp.Diff(m.values, values, cmpopts.EquateEmpty()) +
-		cmp.Diff(m.tensors, f.Tensors, cmpopts.EquateEmpty())
+		cmp.Diff(m.tensors, tensors, cmpopts.EquateEmpty())
+}
+
+// rewritten encodes one file in memory and parses it.
+func rewritten(t *rapid.T, meta *Meta, tensors []pending) *part {
+	var b bytes.Buffer
+	if err := encodePart(&b, meta, tensors); err != nil {
+		t.Fatal(err)
+	}
+	p, err := parse(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 func TestRoundTrip(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "out.gguf")
 	rapid.Check(t, func(t *rapid.T) {
 		m := drawModel(t)
-		if err := m.writer().WriteFile(path); err != nil {
-			t.Fatal(err)
-		}
-		f, err := Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		if diff := m.differs(f); diff != "" {
+		w := m.writer()
+		p := rewritten(t, &w.meta, w.tensors)
+		if diff := m.differs(&p.meta, p.tensors); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -195,34 +201,72 @@ func TestRoundTrip(t *testing.T) {
 
 func TestRoundTripSplit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		dir, err := os.MkdirTemp("", "split")
+		m := drawModel(t)
+		w := m.writer()
+		limit := rapid.Uint64Range(0, 4096).Draw(t, "limit")
+		alignment, err := w.meta.alignment()
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer os.RemoveAll(dir)
-		m := drawModel(t)
-		limit := rapid.Int64Range(0, 4096).Draw(t, "limit")
-		paths, err := m.writer().WriteSplit(filepath.Join(dir, "model"), limit)
-		if err != nil {
-			t.Fatal(err)
+		parts := split(w.tensors, limit, alignment)
+		var first *part
+		var tensors []Tensor
+		for i, part := range parts {
+			meta := w.splitMeta(i, len(parts))
+			p := rewritten(t, &meta, part)
+			if no, count, err := splitOf(&p.meta); err != nil || no != uint64(i) || count != uint64(len(parts)) {
+				t.Errorf("part %d of %d says %d of %d (%v)", i, len(parts), no, count, err)
+			}
+			size := uint64(0)
+			for _, tensor := range p.tensors {
+				size += padded(uint64(len(tensor.Data)), alignment)
+			}
+			if size > limit && len(p.tensors) > 1 {
+				t.Errorf("part %d has %d bytes of tensors, limit %d", i, size, limit)
+			}
+			if i == 0 {
+				first = p
+			}
+			tensors = append(tensors, p.tensors...)
+		}
+		if diff := m.differs(&first.meta, tensors); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestWriteSplit(t *testing.T) {
+	m := model{keys: []string{"name"}, values: map[string]any{"name": "penny"}}
+	for _, name := range []string{"a", "b", "c"} {
+		m.tensors = append(m.tensors, Tensor{name, dtype.I8, []int{20}, bytes.Repeat([]byte(name), 20)})
+	}
+	for limit, want := range map[int64]int{0: 3, 63: 3, 64: 2, 95: 2, 96: 1} {
+		paths, err := m.writer().WriteSplit(filepath.Join(t.TempDir(), "model"), limit)
+		if err != nil || len(paths) != want {
+			t.Fatalf("limit %d: %v (%v), want %d files", limit, paths, err, want)
 		}
 		f, err := Open(paths[0])
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close()
-		if f.Parts() != len(paths) {
-			t.Errorf("%d parts opened of %d written", f.Parts(), len(paths))
+		if f.Parts() != want {
+			t.Errorf("%d parts opened of %d written", f.Parts(), want)
 		}
-		if diff := m.differs(f); diff != "" {
+		if diff := m.differs(&f.Meta, f.Tensors); diff != "" {
 			t.Error(diff)
 		}
-		if len(paths) > 1 {
+		if got, ok := f.Tensor("c"); !ok || !bytes.Equal(got.Data, m.tensors[2].Data) {
+			t.Errorf("limit %d: tensor c is %v", limit, got)
+		}
+		if want > 1 {
 			if _, err := Open(paths[1]); err == nil || !strings.Contains(err.Error(), "open the first") {
 				t.Errorf("second part opened alone: %v", err)
 			}
 		}
-	})
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestWriteErrors(t *testing.T) {

@@ -155,6 +155,15 @@ func split(tensors []pending, maxBytes int64) [][]pending {
 
 // writeShard writes one file.
 func writeShard(path string, tensors []pending, metadata map[string]string) error {
+	err := atomicfile.Write(path, func(to io.Writer) error { return encodeShard(to, tensors, metadata) })
+	if err != nil {
+		return fmt.Errorf("safetensors: %s: %w", path, err)
+	}
+	return nil
+}
+
+// encodeShard writes the content of one file.
+func encodeShard(to io.Writer, tensors []pending, metadata map[string]string) error {
 	// The official order: falling alignment of the type, then name.
 	tensors = slices.SortedFunc(slices.Values(tensors), func(a, b pending) int {
 		if a.rank != b.rank {
@@ -164,25 +173,19 @@ func writeShard(path string, tensors []pending, metadata map[string]string) erro
 	})
 	head, err := encodeHead(tensors, metadata)
 	if err != nil {
-		return fmt.Errorf("safetensors: %s: %w", path, err)
+		return err
 	}
-	err = atomicfile.Write(path, func(to io.Writer) error {
-		if _, err := to.Write(head); err != nil {
-			return err
+	if _, err := to.Write(head); err != nil {
+		return err
+	}
+	for _, t := range tensors {
+		c := &counter{to: to}
+		if err := t.write(c); err != nil {
+			return fmt.Errorf("tensor %q: %w", t.name, err)
 		}
-		for _, t := range tensors {
-			c := &counter{to: to}
-			if err := t.write(c); err != nil {
-				return fmt.Errorf("tensor %q: %w", t.name, err)
-			}
-			if c.n != t.bytes {
-				return fmt.Errorf("tensor %q: %d bytes were written, %d of %s takes %d", t.name, c.n, t.shape, elements[t.rank].name, t.bytes)
-			}
+		if c.n != t.bytes {
+			return fmt.Errorf("tensor %q: %d bytes were written, %d of %s takes %d", t.name, c.n, t.shape, elements[t.rank].name, t.bytes)
 		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("safetensors: %s: %w", path, err)
 	}
 	return nil
 }

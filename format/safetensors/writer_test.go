@@ -68,61 +68,36 @@ func sameTensors(want, got []Tensor) string {
 	return cmp.Diff(want, got, cmpopts.SortSlices(func(a, b Tensor) bool { return a.Name < b.Name }), cmpopts.EquateEmpty())
 }
 
+// writerOf holds tensors ready to be written.
+func writerOf(tensors []Tensor, metadata map[string]string) *Writer {
+	w := &Writer{Metadata: metadata}
+	for _, tensor := range tensors {
+		w.AddTensor(tensor)
+	}
+	return w
+}
+
 func TestRoundTrip(t *testing.T) {
-	dir := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
 		tensors := drawTensors(t)
 		metadata := rapid.MapOf(rapid.String(), rapid.String()).Draw(t, "metadata")
-		w := Writer{Metadata: metadata}
-		for _, tensor := range tensors {
-			w.AddTensor(tensor)
-		}
-		path := filepath.Join(dir, "out.safetensors")
-		if err := w.WriteFile(path); err != nil {
-			t.Fatal(err)
-		}
-		f, err := Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		if diff := sameTensors(tensors, f.Tensors); diff != "" {
-			t.Error(diff)
-		}
-		if diff := cmp.Diff(metadata, f.Metadata, cmpopts.EquateEmpty()); diff != "" {
-			t.Error(diff)
-		}
-	})
-}
-
-func TestRoundTripFolder(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		dir, err := os.MkdirTemp("", "folder")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer os.RemoveAll(dir)
-		tensors := drawTensors(t)
-		w := Writer{Metadata: map[string]string{"format": "pt"}}
-		for _, tensor := range tensors {
-			w.AddTensor(tensor)
-		}
 		limit := rapid.Int64Range(0, 200).Draw(t, "limit")
-		if err := w.WriteFolder(dir, limit); err != nil {
-			t.Fatal(err)
+		w := writerOf(tensors, metadata)
+		if w.err != nil {
+			t.Fatal(w.err)
 		}
-		f, err := Open(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		if diff := sameTensors(tensors, f.Tensors); diff != "" {
-			t.Error(diff)
-		}
-		for _, shard := range f.shards {
-			own, _, err := parse(shard.Bytes())
+		var read []Tensor
+		for _, shard := range split(w.tensors, limit) {
+			var b bytes.Buffer
+			if err := encodeShard(&b, shard, metadata); err != nil {
+				t.Fatal(err)
+			}
+			own, gotMetadata, err := parse(b.Bytes())
 			if err != nil {
 				t.Fatal(err)
+			}
+			if diff := cmp.Diff(metadata, gotMetadata, cmpopts.EquateEmpty()); diff != "" {
+				t.Error(diff)
 			}
 			size := 0
 			for _, tensor := range own {
@@ -131,8 +106,38 @@ func TestRoundTripFolder(t *testing.T) {
 			if int64(size) > limit && len(own) > 1 {
 				t.Errorf("a shard holds %d bytes, limit %d", size, limit)
 			}
+			read = append(read, own...)
+		}
+		if diff := sameTensors(tensors, read); diff != "" {
+			t.Error(diff)
 		}
 	})
+}
+
+func TestWriteFolder(t *testing.T) {
+	var tensors []Tensor
+	for _, name := range []string{"a", "b", "c"} {
+		tensors = append(tensors, Tensor{name, "U8", dtype.U8, []int{20}, bytes.Repeat([]byte(name), 20)})
+	}
+	for limit, want := range map[int64]int{0: 3, 39: 3, 40: 2, 59: 2, 60: 1} {
+		dir := t.TempDir()
+		if err := writerOf(tensors, map[string]string{"format": "pt"}).WriteFolder(dir, limit); err != nil {
+			t.Fatal(err)
+		}
+		f, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Shards() != want || f.Metadata["format"] != "pt" {
+			t.Errorf("limit %d: %d shards with metadata %v, want %d", limit, f.Shards(), f.Metadata, want)
+		}
+		if diff := sameTensors(tensors, f.Tensors); diff != "" {
+			t.Error(diff)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestWriteErrors(t *testing.T) {

@@ -282,7 +282,7 @@ func (p *part) place(data []byte, extents []extent) error {
 	for _, e := range extents {
 		t := &p.tensors[e.index]
 		if e.offset > uint64(len(data)) || e.size > uint64(len(data))-e.offset {
-			return fmt.Errorf("tensor %q: offset %d and %d bytes reach beyond the %d bytes of tensor data in the file",
+			return fmt.Errorf("tensor %q: offset %d and %d bytes reach beyond the %d bytes of tensor data in the file; is it complete?",
 				t.Name, e.offset, e.size, len(data))
 		}
 		t.Data = data[e.offset : e.offset+e.size : e.offset+e.size]

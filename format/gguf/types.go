@@ -44,7 +44,7 @@ func (t ValueType) String() string {
 	return valueTypes[t].name
 }
 
-// isInteger reports whether t is a whole-number type; signed reports which kind.
+// isInteger reports whether t is a whole-number type.
 func (t ValueType) isInteger() bool {
 	return t <= Int32 || t == Uint64 || t == Int64
 }

@@ -169,7 +169,7 @@ func place(entries []entry, body []byte) ([]Tensor, error) {
 			return nil, fmt.Errorf("tensor %q: data_offsets: begins at %d, but the tensor before it ends at %d", e.Name, e.begin, at)
 		}
 		if e.end > len(body) {
-			return nil, fmt.Errorf("tensor %q: data_offsets: ends at %d, beyond the %d bytes of tensor data in the file", e.Name, e.end, len(body))
+			return nil, fmt.Errorf("tensor %q: data_offsets: ends at %d, beyond the %d bytes of tensor data in the file; is it complete?", e.Name, e.end, len(body))
 		}
 		tensors[i] = e.Tensor
 		tensors[i].Data = body[e.begin:e.end:e.end]

@@ -1,0 +1,112 @@
+package tokenizer
+
+import (
+	"sync"
+	"unicode"
+	"unicode/utf8"
+)
+
+// class is a set of Unicode properties of one code point, as the pre-tokenizer patterns ask for them.
+type class uint8
+
+const (
+	upper  class = 1 << iota // \p{Lu} \p{Lt}
+	lower                    // \p{Ll}
+	letter                   // \p{Lm} \p{Lo}
+	mark                     // \p{M}
+	number                   // \p{N}
+	punct                    // \p{P}
+	symbol                   // \p{S}
+	space                    // \s: White_Space
+
+	anyLetter = upper | lower | letter // \p{L}
+)
+
+// classes holds the class of every code point: 1.1 MB of address space of which a text touches a few pages.
+// It is filled on first use (under a millisecond).
+var classes = sync.OnceValue(func() *[unicode.MaxRune + 1]class {
+	t := new([unicode.MaxRune + 1]class)
+	for _, g := range []struct {
+		tables []*unicode.RangeTable
+		class  class
+	}{
+		{[]*unicode.RangeTable{unicode.Lu, unicode.Lt}, upper},
+		{[]*unicode.RangeTable{unicode.Ll}, lower},
+		{[]*unicode.RangeTable{unicode.Lm, unicode.Lo}, letter},
+		{[]*unicode.RangeTable{unicode.M}, mark},
+		{[]*unicode.RangeTable{unicode.N}, number},
+		{[]*unicode.RangeTable{unicode.P}, punct},
+		{[]*unicode.RangeTable{unicode.S}, symbol},
+		{[]*unicode.RangeTable{unicode.White_Space}, space},
+	} {
+		for _, table := range g.tables {
+			for _, r := range table.R16 {
+				for c := uint32(r.Lo); c <= uint32(r.Hi); c += uint32(r.Stride) {
+					t[c] |= g.class
+				}
+			}
+			for _, r := range table.R32 {
+				for c := r.Lo; c <= r.Hi; c += r.Stride {
+					t[c] |= g.class
+				}
+			}
+		}
+	}
+	return t
+})
+
+// text is a string with fast access to the classes of its characters.
+type text struct {
+	s       string
+	classes *[unicode.MaxRune + 1]class
+}
+
+// at returns the character at byte i with its width and class; past the end it returns width 0 and no class.
+func (t text) at(i int) (r rune, width int, c class) {
+	if i >= len(t.s) {
+		return -1, 0, 0
+	}
+	if b := t.s[i]; b < utf8.RuneSelf {
+		return rune(b), 1, t.classes[b]
+	}
+	r, width = utf8.DecodeRuneInString(t.s[i:])
+	return r, width, t.classes[r]
+}
+
+// run returns the end of the longest run from i of characters that have a class in set.
+func (t text) run(i int, set class) int {
+	for i < len(t.s) {
+		if b := t.s[i]; b < utf8.RuneSelf {
+			if t.classes[b]&set == 0 {
+				return i
+			}
+			i++
+			continue
+		}
+		r, width := utf8.DecodeRuneInString(t.s[i:])
+		if t.classes[r]&set == 0 {
+			return i
+		}
+		i += width
+	}
+	return i
+}
+
+// runNot returns the end of the longest run from i of characters that have no class in set.
+func (t text) runNot(i int, set class) int {
+	for i < len(t.s) {
+		if b := t.s[i]; b < utf8.RuneSelf {
+			if t.classes[b]&set != 0 {
+				return i
+			}
+			i++
+			continue
+		}
+		r, width := utf8.DecodeRuneInString(t.s[i:])
+		if t.classes[r]&set != 0 {
+			return i
+		}
+		i += width
+	}
+	return i
+}

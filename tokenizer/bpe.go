@@ -1,6 +1,8 @@
 package tokenizer
 
 import (
+	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -10,18 +12,72 @@ const noRank = ^uint32(0)
 // bpe joins neighbouring symbols of a piece, lowest rank first and leftmost among equals, until no pair has a rank. Two kinds of rule say
 // which pairs join: a list of merges (Hugging Face, GGUF gpt2), or "whatever gives a token", ranked by that token (tiktoken, SentencePiece).
 type bpe struct {
-	vocab   *vocab
-	pairs   *pairTable  // the list of merges; nil for the other kind of rule
-	ranks   []uint32    // by id, without a list of merges; noRank for a token that no merge makes
-	bytes   *[256]int32 // byte-level: the token of each byte, none where the vocabulary lacks it
-	whole   bool        // a piece that is a token is that token, whatever the merges say (ignore_merges)
-	missing missing
-	byteIDs *[256]int32         // tokens <0x00> to <0xFF> for what has no token (byte_fallback); nil without
-	unk     int32               // token for what has none; none drops it
-	fuseUnk bool                // one unk for a run of unknown characters
-	prefix  string              // continuing_subword_prefix
-	suffix  string              // end_of_word_suffix
-	charLen func(lead byte) int // length of a character by its first byte; nil is UTF-8
+	vocab    *vocab
+	pairs    *pairTable  // the list of merges; nil for the other kind of rule
+	ranks    []uint32    // by id, without a list of merges; noRank for a token that no merge makes
+	bytes    *[256]int32 // byte-level: the token of each byte, none where the vocabulary lacks it
+	whole    bool        // a piece that is a token is that token, whatever the merges say (ignore_merges)
+	missing  missing
+	byteIDs  *[256]int32         // tokens <0x00> to <0xFF> for what has no token (byte_fallback); nil without
+	unk      int32               // token for what has none; none drops it
+	fuseUnk  bool                // one unk for a run of unknown characters
+	prefix   string              // continuing_subword_prefix
+	suffix   string              // end_of_word_suffix
+	newlines bool                // a piece of newlines that is a token is not merged (Gemma 4)
+	charLen  func(lead byte) int // length of a character by its first byte; nil is UTF-8
+}
+
+// index enters the tokens, which must differ.
+func (m *bpe) index(keys []string) error {
+	var second int32
+	if m.vocab, second = newVocab(keys); second != none {
+		return fmt.Errorf("token %q stands twice in the vocabulary, as %d and %d", keys[second], m.vocab.id(keys[second]), second)
+	}
+	if m.bytes != nil {
+		for b := range m.bytes {
+			m.bytes[b] = m.vocab.id(string([]byte{byte(b)}))
+		}
+	}
+	return nil
+}
+
+// mergeBuilder fills the list of merges. Their texts are spelt as in the files: for a byte-level model in its alphabet.
+type mergeBuilder struct {
+	m   *bpe
+	buf []byte
+	n   uint32
+}
+
+func newMergeBuilder(m *bpe, n int) *mergeBuilder {
+	m.pairs = newPairTable(n)
+	return &mergeBuilder{m: m}
+}
+
+// add enters the next merge.
+func (b *mergeBuilder) add(left, right string) error {
+	cut, skip := 0, 0
+	if b.m.bytes != nil {
+		var ok1, ok2 bool
+		b.buf, ok1 = appendUnmapped(b.buf[:0], left)
+		cut = len(b.buf)
+		b.buf, ok2 = appendUnmapped(b.buf, right)
+		if !ok1 || !ok2 {
+			return fmt.Errorf("merge %d, %q and %q: not in the byte-level alphabet", b.n, left, right)
+		}
+	} else {
+		b.buf = append(append(b.buf[:0], left...), right...)
+		cut = len(left)
+		skip = len(right) - len(strings.TrimPrefix(right, b.m.prefix))
+	}
+	v := b.m.vocab
+	l, r := v.bytesID(b.buf[:cut]), v.bytesID(b.buf[cut:])
+	joined := v.bytesID(append(b.buf[:cut], b.buf[cut+skip:]...))
+	if l == none || r == none || joined == none {
+		return fmt.Errorf("merge %d, %q and %q: both and what they join to should be in the vocabulary", b.n, left, right)
+	}
+	b.m.pairs.add(l, r, b.n, joined)
+	b.n++
+	return nil
 }
 
 // missing says what becomes of a character without a token and without unk.
@@ -73,7 +129,7 @@ func (m *bpe) encode(e *encoder, piece string) {
 
 // merge appends the tokens of piece.
 func (m *bpe) merge(e *encoder, piece string) {
-	if m.whole {
+	if m.whole || m.newlines && strings.Trim(piece, "\n") == "" {
 		if id := m.vocab.id(piece); id != none {
 			e.out = append(e.out, id)
 			return
@@ -199,6 +255,9 @@ func (m *bpe) emit(e *encoder, piece string, s *bpeSymbol) {
 	for _, b := range []byte(piece[s.lo:s.hi]) {
 		if id := m.byteIDs[b]; id != none {
 			e.out = append(e.out, id)
+		} else if m.unk != none {
+			e.out = append(e.out, m.unk)
+			return
 		}
 	}
 }

@@ -343,14 +343,8 @@ func (f *hfFile) buildModel(t *Tokenizer, names []string, pre preTokenizer) erro
 	} else {
 		pre.mapBytes()
 	}
-	var second int32
-	if m.vocab, second = newVocab(keys); second != none {
-		return fmt.Errorf("token %q stands twice", names[second])
-	}
-	if m.bytes != nil {
-		for b := range m.bytes {
-			m.bytes[b] = m.vocab.id(string([]byte{byte(b)}))
-		}
+	if err := m.index(keys); err != nil {
+		return err
 	}
 	if set.ByteFallback {
 		m.byteIDs = byteTokens(m.vocab.id)
@@ -365,25 +359,11 @@ func (f *hfFile) buildModel(t *Tokenizer, names []string, pre preTokenizer) erro
 }
 
 func (f *hfFile) buildMerges(m *bpe) error {
-	m.pairs = newPairTable(len(f.model.merges))
-	var buf []byte
-	for rank, pair := range f.model.merges {
-		left, right := pair[0], pair[1]
-		joined := strings.TrimPrefix(right, m.prefix)
-		var l, r, j int32
-		if m.bytes != nil {
-			n := 0
-			buf, _ = appendUnmapped(buf[:0], left)
-			n = len(buf)
-			buf, _ = appendUnmapped(buf, right)
-			l, r, j = m.vocab.bytesID(buf[:n]), m.vocab.bytesID(buf[n:]), m.vocab.bytesID(buf)
-		} else {
-			l, r, j = m.vocab.id(left), m.vocab.id(right), m.vocab.id(left+joined)
+	b := newMergeBuilder(m, len(f.model.merges))
+	for _, pair := range f.model.merges {
+		if err := b.add(pair[0], pair[1]); err != nil {
+			return err
 		}
-		if l == none || r == none || j == none {
-			return fmt.Errorf("merge %d, %q and %q: not all of them and what they join to are in the vocabulary", rank, left, right)
-		}
-		m.pairs.add(l, r, uint32(rank), j)
 	}
 	return nil
 }

@@ -87,30 +87,15 @@ func (d *hfDecoder) addReplace(c *component) error {
 	return nil
 }
 
-// addStrip takes the form after Fuse, which strips the whole text, and the one before it, which strips each token.
+// addStrip takes the form after Fuse, which strips the whole text at its beginning.
 func (d *hfDecoder) addStrip(c *component) error {
 	content := or(c.Content, "")
-	if utf8.RuneCountInString(content) != 1 || c.Start < 0 || c.Stop < 0 {
-		return fmt.Errorf("Strip of %q, start %d, stop %d", content, c.Start, c.Stop)
+	if utf8.RuneCountInString(content) != 1 || !d.fused || c.Start < 0 || c.Start > maxID || c.Stop != 0 {
+		return fmt.Errorf("Strip of %q, start %d, stop %d is not supported (one character at the start, after Fuse, is)", content, c.Start, c.Stop)
 	}
-	if d.fused {
-		if c.Stop > 0 {
-			return fmt.Errorf("Strip at the end of the text is not supported")
-		}
-		if c.Start > 0 {
-			d.lead = leadRule{text: content, times: int(c.Start)}
-		}
-		return nil
+	if c.Start > 0 {
+		d.lead = leadRule{text: content, times: int(c.Start)}
 	}
-	d.steps = append(d.steps, func(s string) (string, bool) {
-		for i := int64(0); i < c.Start && strings.HasPrefix(s, content); i++ {
-			s = s[len(content):]
-		}
-		for i := int64(0); i < c.Stop && strings.HasSuffix(s, content); i++ {
-			s = s[:len(s)-len(content)]
-		}
-		return s, false
-	})
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"strings"
 	"unicode/utf8"
 )
 
@@ -254,4 +255,39 @@ func word(t text, i int) (end int, first bool) {
 		e -= width
 	}
 	return u, false
+}
+
+// signs is [\p{P}\$\+<=>\^~\|]+ with more ASCII symbols.
+func signs(more string) pattern {
+	return func(t text, i int) (int, int) {
+		in := func(i int) int {
+			r, width, c := t.at(i)
+			if c&punct != 0 || c&symbol != 0 && (strings.ContainsRune("$+<=>^~|", r) || strings.ContainsRune(more, r)) {
+				return width
+			}
+			return 0
+		}
+		for i < len(t.s) && in(i) == 0 {
+			_, width, _ := t.at(i)
+			i += width
+		}
+		lo := i
+		for i < len(t.s) && in(i) > 0 {
+			i += in(i)
+		}
+		return lo, i
+	}
+}
+
+// threeDigits is [0-9][0-9][0-9]
+func threeDigits(t text, i int) (int, int) {
+	run := 0
+	for ; i < len(t.s); i++ {
+		if b := t.s[i]; b < '0' || b > '9' {
+			run = 0
+		} else if run++; run == 3 {
+			return i - 2, i + 1
+		}
+	}
+	return i, i
 }

@@ -4,11 +4,6 @@ import (
 	"fmt"
 )
 
-// The names of well-known expressions, as they stand in tokenizer.json files and in the code of the models.
-const (
-	exprGPT2 = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
-)
-
 // compilePattern returns the pattern of a regular expression.
 func compilePattern(expr string) (pattern, error) {
 	if p := known[expr]; p != nil {
@@ -17,11 +12,20 @@ func compilePattern(expr string) (pattern, error) {
 	return nil, fmt.Errorf("pattern %q is not supported", expr)
 }
 
+// known are the expressions written out by hand.
 var known = map[string]pattern{
-	exprGPT2:       cover(gpt2),
-	`\p{N}{1,3}`:   numbers(3),
-	`[一-龥぀-ゟ゠-ヿ]+`: cjk,
-	"[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+": deepseek3,
-	`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`:                                        cover(gpt4{anyLetter, 1, false}.end),
-	`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`:                                   cover(gpt4{anyLetter, 3, false}.end),
+	exprGPT2:      cover(gpt2),
+	exprLlama3:    cover(gpt4{anyLetter, 3, false}.end),
+	exprQwen2:     cover(gpt4{anyLetter, 1, false}.end),
+	exprQwen35:    cover(gpt4{anyLetter | mark, 1, false}.end),
+	exprGPT4o:     cover(gpt4o{true, 3, "\r\n/"}.end),
+	exprTekken:    cover(gpt4o{false, 1, "\r\n/"}.end),
+	exprDigits:    numbers(0),
+	exprDigits3:   numbers(3),
+	exprDigit:     numbers(1),
+	exprASCII3:    threeDigits,
+	exprCJK:       cjk,
+	exprDeepSeek3: deepseek3,
+	exprSigns:     signs(""),
+	exprFalcon:    signs("`"),
 }

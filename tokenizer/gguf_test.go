@@ -1,0 +1,113 @@
+package tokenizer
+
+import (
+	"encoding/base64"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/pennyml/penny/format/gguf"
+)
+
+func openGGUF(t testing.TB, name string) *Tokenizer {
+	f, err := gguf.Open(dataPath(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	tok, err := FromGGUF(&f.Meta)
+	if err != nil {
+		t.Fatal(name, err)
+	}
+	return tok
+}
+
+const (
+	smollm2GGUF = "weights/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+	storiesGGUF = "weights/stories260K/stories260K.gguf"
+)
+
+func TestGoldenGGUF(t *testing.T) {
+	ids := func(r *goldenRow) []int32 { return r.IDs }
+	// llama.cpp also reads overlong forms and surrogates, which the reference of these rows does not.
+	perByte := func(r *goldenRow) []int32 {
+		if b, _ := base64.StdEncoding.DecodeString(r.B64); replaceLenient(string(b)) != r.TextPerByte {
+			return nil
+		}
+		return r.IDsPerByte
+	}
+	for _, c := range []struct {
+		rows, file string
+		invalid    func(*goldenRow) []int32
+	}{
+		{"falcon", "tokenizers/llama.cpp/ggml-vocab-falcon.gguf", ids},
+		{"gpt2", "tokenizers/llama.cpp/ggml-vocab-gpt-2.gguf", perByte},
+		{"smollm2", smollm2GGUF, perByte},
+	} {
+		t.Run(c.rows, func(t *testing.T) {
+			checkRows(t, openGGUF(t, c.file), goldenRows(t, c.rows), c.invalid)
+		})
+	}
+}
+
+func TestGoldenSPM(t *testing.T) {
+	tok := openGGUF(t, storiesGGUF)
+	rows := goldenRows(t, "llama-spm-stories512-keepspaces")
+	for i := range rows { // the reference recognises special tokens only where it says so
+		if r := &rows[i]; r.IDsLlamaSpec != nil {
+			r.IDs, r.IDsNoSpecial, r.Decoded = r.IDsLlamaSpec, r.IDs, nil
+		}
+	}
+	checkRows(t, tok, rows, func(r *goldenRow) []int32 { return r.IDsLlama })
+}
+
+// TestLlamaPairs holds the vocabularies that stand beside llama.cpp's own test texts to its test results.
+func TestLlamaPairs(t *testing.T) {
+	for _, name := range []string{"falcon", "gpt-2"} {
+		base := "tokenizers/llama.cpp/ggml-vocab-" + name + ".gguf"
+		tok := openGGUF(t, base)
+		checkPairs(t, tok, base)
+	}
+}
+
+func checkPairs(t *testing.T, tok *Tokenizer, base string) {
+	t.Helper()
+	const separator = "\n__ggml_vocab_test__\n"
+	texts := strings.Split(strings.TrimSuffix(string(readData(t, base+".inp")), separator), separator)
+	lines := strings.Split(strings.TrimSuffix(string(readData(t, base+".out")), "\n"), "\n")
+	if len(texts) != len(lines) {
+		t.Fatalf("%s: %d texts, %d lines", base, len(texts), len(lines))
+	}
+	for i, text := range texts {
+		var want []int32
+		for _, f := range strings.Fields(lines[i]) {
+			n, err := strconv.Atoi(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, int32(n))
+		}
+		if got := tok.Encode(text, Options{}); !slices.Equal(got, want) {
+			t.Errorf("%s: %q: got %v want %v", base, text, got, want)
+		}
+	}
+}
+
+func BenchmarkFromGGUF(b *testing.B) {
+	for _, name := range []string{smollm2GGUF, "tokenizers/llama.cpp/ggml-vocab-falcon.gguf", storiesGGUF} {
+		f, err := gguf.Open(dataPath(b, name))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name[strings.LastIndexByte(name, '/')+1:], func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := FromGGUF(&f.Meta); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		f.Close()
+	}
+}

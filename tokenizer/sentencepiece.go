@@ -1,0 +1,7 @@
+package tokenizer
+
+import "errors"
+
+func ParseSentencePiece(data []byte) (*Tokenizer, error) {
+	return nil, errors.New("SentencePiece models are not supported yet")
+}

@@ -19,7 +19,12 @@ var iq4Index = func() (t [512]uint8) {
 
 // iq4Nearest is the index of the level nearest to t, the upper one at a tie.
 func iq4Nearest(t float32) uint8 {
-	t = min(max(t, -127), 127) * 2
+	if !(t > -127) {
+		t = -127
+	} else if t > 127 {
+		t = 127
+	}
+	t *= 2
 	i := int32(t)
 	if float32(i) > t {
 		i--
@@ -27,9 +32,9 @@ func iq4Nearest(t float32) uint8 {
 	return iq4Index[i+256]
 }
 
-// fitIQ4 returns the scale that makes the levels fit x best: least squares weighted by x*x, over a few assignments of levels to elements, each
-// made by a trial scale near the one that maps the largest element to the outermost level. 0 if x is next to nothing.
-func fitIQ4(x []float32) (d float32) {
+// fitIQ4 returns the scale that makes the levels fit x best: least squares, an element weighing x*x+floor, over a few assignments of levels to
+// elements, each made by a trial scale near the one that maps the largest element to the outermost level. 0 if x is next to nothing.
+func fitIQ4(x []float32, floor float32) (d float32) {
 	top := largest(x)
 	if abs(top) < 1e-15 {
 		return 0
@@ -37,7 +42,7 @@ func fitIQ4(x []float32) (d float32) {
 	sums := func(id float32) (sumqx, sumqq float32) {
 		for _, v := range x {
 			q := iq4nlValues[iq4Nearest(id*v)]
-			wq := float32(v*v) * q
+			wq := (float32(v*v) + floor) * q
 			sumqx += float32(wq * v)
 			sumqq += float32(wq * q)
 		}
@@ -64,7 +69,7 @@ func encodeIQ4_NL(b []byte, x []float32) bool {
 	if maxAbs(x) >= kTooLarge {
 		return false
 	}
-	d := fitIQ4(x)
+	d := fitIQ4(x, 0)
 	var id float32
 	if d != 0 {
 		id = 1 / d
@@ -87,9 +92,12 @@ func encodeIQ4_XS(b []byte, x []float32) bool {
 		return false
 	}
 	var d [8]float32
-	var widest float32
+	var widest, floor float32
+	for _, v := range x[:256] {
+		floor += float32(v*v) / 256
+	}
 	for i := range d {
-		d[i] = fitIQ4(x[32*i : 32*i+32])
+		d[i] = fitIQ4(x[32*i:32*i+32], floor)
 		if abs(d[i]) > abs(widest) {
 			widest = d[i]
 		}
@@ -102,7 +110,7 @@ func encodeIQ4_XS(b []byte, x []float32) bool {
 	var low uint32
 	for i := range d {
 		part := x[32*i : 32*i+32]
-		s := refineIQ4(part, d[i], dd)
+		s := refineIQ4(part, d[i], dd, floor)
 		id := inverse(dd * float32(s))
 		putIQ4(b[8+16*i:], part, id)
 		low |= uint32(s+32) & 15 << (4 * i)
@@ -114,7 +122,7 @@ func encodeIQ4_XS(b []byte, x []float32) bool {
 }
 
 // refineIQ4 chooses the integer near d/dd, between -32 and 31, for which dd times it fits best, by the weights of fitIQ4.
-func refineIQ4(x []float32, d, dd float32) (s int32) {
+func refineIQ4(x []float32, d, dd, floor float32) (s int32) {
 	if dd == 0 {
 		return 0
 	}
@@ -126,7 +134,7 @@ func refineIQ4(x []float32, d, dd float32) (s int32) {
 		var e float32
 		for _, v := range x {
 			diff := float32(td*iq4nlValues[iq4Nearest(id*v)]) - v
-			e += float32(float32(v*v) * float32(diff*diff))
+			e += float32((float32(v*v) + floor) * float32(diff*diff))
 		}
 		if e < best {
 			best, s = e, i

@@ -54,14 +54,11 @@ func (s *subBlock) set(x []float32, power int, floor float64) {
 
 // assign rounds k*(x+m) to quants within lo and hi and returns the weighted sums of q, q*q and x*q.
 func (s *subBlock) assign(k, m, lo, hi float64) (sq, sqq, sxq float64) {
+	ilo, ihi := int64(lo), int64(hi)
 	for i, x := range s.x[:s.n] {
-		q := float64(k*(x+m)) + 0x1.8p52 - 0x1.8p52
-		if q < lo {
-			q = lo
-		}
-		if q > hi {
-			q = hi
-		}
+		// Adding 1.5*2^52 leaves the nearest integer in the low bits; clamping integers takes no branches.
+		i64 := int64(math.Float64bits(float64(k*(x+m))+0x1.8p52) - 0x4338000000000000)
+		q := float64(min(max(i64, ilo), ihi))
 		wq := float64(s.w[i] * q)
 		sq += wq
 		sqq += float64(wq * q)

@@ -2,6 +2,7 @@ package vec
 
 import (
 	"math"
+	"slices"
 
 	"github.com/pennyml/penny/kernel/fp"
 )
@@ -28,7 +29,11 @@ func Sum(x []float32) float32 {
 // Max is the greatest of x: -Inf when x is empty, NaN when any is NaN. A zero comes back as +0, whichever zeros x holds.
 func Max(x []float32) float32 {
 	m := float32(math.Inf(-1))
-	n := maxFast(&m, x)
+	var l [lanes]float32
+	n := maxFast(&l, x)
+	if n > 0 {
+		m = slices.Max(l[:])
+	}
 	for _, v := range x[n:] {
 		m = max(m, v)
 	}

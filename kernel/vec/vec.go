@@ -6,6 +6,8 @@
 // same slice as a source, but must not overlap it in part. Lengths that do not fit are a mistake of the caller and panic.
 package vec
 
+//go:generate go run ../_asm vec .
+
 import (
 	"fmt"
 

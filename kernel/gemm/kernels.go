@@ -40,15 +40,15 @@ type form struct {
 	lines int // lines of a panel row a step
 	// conv writes steps lines*64 bytes of a panel row, panelStep apart, from a row of W; scale multiplies 8-bit floats on their way to f32.
 	conv func(dst, src unsafe.Pointer, steps int, scale float32)
-	// core works on panels, direct on rows of W where they lie, directCols at a time; both by the number of X rows. Nil: no such core.
+	// core works on panels, direct on rows of W where they lie; both by the number of X rows. Nil: no such core.
 	core, direct [tileRows + 1]func(*tile)
-	directCols   int
 }
 
 // kernels is all that differs between levels.
 type kernels struct {
 	f32, bf16 [numSlots]form
 	rows      int // the most X rows that a core takes: a divisor of tileRows
+	rowCols   int // columns of the direct cores of one X row; the others have panelCols
 	// widenX turns steps lines of rows X rows from bf16 into two lines of f32 each, odd values then even ones. Nil: cores take bf16 lines.
 	widenX func(dst, src unsafe.Pointer, steps, rows int)
 	// roundBF16 writes lines of 32 bf16 values, step bytes apart, from f32 values.

@@ -1,3 +1,113 @@
 package gemm
 
-var avx2, avx512 = &generic, &generic
+//go:generate go run gen.go
+
+import (
+	"unsafe"
+
+	"github.com/pennyml/penny/dtype"
+)
+
+type cores = [tileRows + 1]func(*tile)
+
+var (
+	f32Avx2   = cores{1: f32Tile1x4avx2, 2: f32Tile2x4avx2, 3: f32Tile3x4avx2}
+	flushAvx2 = cores{1: f32TileFlush1x4avx2, 2: f32TileFlush2x4avx2, 3: f32TileFlush3x4avx2}
+
+	f32Avx512 = cores{1: f32Tile1x4avx512, 2: f32Tile2x4avx512, 3: f32Tile3x4avx512, 4: f32Tile4x4avx512, 5: f32Tile5x4avx512,
+		6: f32Tile6x4avx512}
+	bf16Avx512 = cores{1: bf16Tile1x4avx512, 2: bf16Tile2x4avx512, 3: bf16Tile3x4avx512, 4: bf16Tile4x4avx512, 5: bf16Tile5x4avx512,
+		6: bf16Tile6x4avx512}
+)
+
+// avx2 has 16 registers of 8 lanes: cores of at most 3 x 4 outputs that pass over the lower and the upper lanes in turn. It has no bf16
+// instruction: there X is widened to f32 with the odd values before the even ones, W likewise, and the f32 cores run with denormals flushed.
+var avx2 = &kernels{
+	rows: 3, rowCols: 4,
+	f32: [numSlots]form{
+		formOf(dtype.F32, lineF32, 1, copyAVX2, f32Avx2, cores{1: f32Direct1x4avx2, 2: f32Direct2x4avx2, 3: f32Direct3x4avx2}),
+		formOf(dtype.F16, lineF32, 1, f16ToF32AVX2, f32Avx2, cores{1: f32xf16Direct1x4avx2}),
+		formOf(dtype.BF16, lineF32, 1, bf16ToF32AVX2, f32Avx2, cores{1: f32xbf16Direct1x4avx2}),
+		formOf(dtype.F8E4M3, lineF32, 1, e4m3ToF32AVX2, f32Avx2, cores{}),
+		formOf(dtype.F8E5M2, lineF32, 1, e5m2ToF32AVX2, f32Avx2, cores{}),
+	},
+	bf16: [numSlots]form{
+		2: formOf(dtype.BF16, lineBF16, 2, bf16ToPairsAVX2, flushAvx2, cores{1: f32xpairsDirect1x4avx2}),
+		3: formOf(dtype.F8E4M3, lineBF16, 2, e4m3ToPairsAVX2, flushAvx2, cores{}),
+		4: formOf(dtype.F8E5M2, lineBF16, 2, e5m2ToPairsAVX2, flushAvx2, cores{}),
+	},
+	widenX:    widenXAVX2,
+	roundBF16: roundBF16AVX2,
+	scaleAdd:  scaleAddAVX2,
+	fold:      foldAVX2,
+}
+
+var avx512 = &kernels{
+	rows: tileRows, rowCols: 8,
+	f32: [numSlots]form{
+		formOf(dtype.F32, lineF32, 1, copyAVX512, f32Avx512, cores{1: f32Direct1x8avx512, 2: f32Direct2x4avx512, 3: f32Direct3x4avx512,
+			4: f32Direct4x4avx512, 5: f32Direct5x4avx512, 6: f32Direct6x4avx512}),
+		formOf(dtype.F16, lineF32, 1, f16ToF32AVX2, f32Avx512, cores{1: f32xf16Direct1x8avx512}),
+		formOf(dtype.BF16, lineF32, 1, bf16ToF32AVX2, f32Avx512, cores{1: f32xbf16Direct1x8avx512}),
+		formOf(dtype.F8E4M3, lineF32, 1, e4m3ToF32AVX2, f32Avx512, cores{}),
+		formOf(dtype.F8E5M2, lineF32, 1, e5m2ToF32AVX2, f32Avx512, cores{}),
+	},
+	bf16: [numSlots]form{
+		2: formOf(dtype.BF16, lineBF16, 1, copyAVX512, bf16Avx512, cores{1: bf16Direct1x8avx512, 2: bf16Direct2x4avx512,
+			3: bf16Direct3x4avx512, 4: bf16Direct4x4avx512, 5: bf16Direct5x4avx512, 6: bf16Direct6x4avx512}),
+		3: formOf(dtype.F8E4M3, lineBF16, 1, e4m3ToBF16AVX512, bf16Avx512, cores{}),
+		4: formOf(dtype.F8E5M2, lineBF16, 1, e5m2ToBF16AVX512, bf16Avx512, cores{}),
+	},
+	roundBF16: roundBF16AVX2,
+	scaleAdd:  scaleAddAVX2,
+	fold:      foldAVX2,
+}
+
+func formOf(t dtype.Type, step, lines int, conv convFunc, core, direct cores) form {
+	return form{step: step, bytes: t.RowBytes(step), lines: lines, conv: conv, core: core, direct: direct}
+}
+
+//go:noescape
+func copyAVX2(dst, src unsafe.Pointer, steps int, scale float32)
+
+//go:noescape
+func f16ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32)
+
+//go:noescape
+func bf16ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32)
+
+//go:noescape
+func e4m3ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32)
+
+//go:noescape
+func e5m2ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32)
+
+//go:noescape
+func bf16ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32)
+
+//go:noescape
+func e4m3ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32)
+
+//go:noescape
+func e5m2ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32)
+
+//go:noescape
+func widenXAVX2(dst, src unsafe.Pointer, steps, rows int)
+
+//go:noescape
+func roundBF16AVX2(dst, src unsafe.Pointer, lines int, step uintptr)
+
+//go:noescape
+func foldAVX2(dst, lanes unsafe.Pointer, groups int)
+
+//go:noescape
+func scaleAddAVX2(outer, inner, scale unsafe.Pointer, n, cont int)
+
+//go:noescape
+func copyAVX512(dst, src unsafe.Pointer, steps int, scale float32)
+
+//go:noescape
+func e4m3ToBF16AVX512(dst, src unsafe.Pointer, steps int, scale float32)
+
+//go:noescape
+func e5m2ToBF16AVX512(dst, src unsafe.Pointer, steps int, scale float32)

@@ -169,7 +169,7 @@ func (p *product) chunk(b block, s0, s1 int, first, direct bool) {
 		full := min(s1, p.w.K/p.f.step) // whole steps can be read in place
 		done := 0
 		if full > s0 {
-			done = b.cols - b.cols%p.f.directCols
+			done = b.cols - b.cols%p.directCols(b)
 			p.direct(b, x, s0, full, done)
 		}
 		p.packed(b, x, s0, s1, done, b.cols)
@@ -208,16 +208,30 @@ func (p *product) activations(b block, s0, s1 int) rowsOfX {
 	return w
 }
 
-// direct runs the cores that read W where it lies, over the first cols columns of the block.
+// directCols is the number of columns that a direct core takes at a time.
+func (p *product) directCols(b block) int {
+	if b.rows%p.k.rows == 1 {
+		return p.k.rowCols
+	}
+	return panelCols
+}
+
+// direct runs the cores that read W where it lies, over the first cols columns of the block: a multiple of directCols.
 func (p *product) direct(b block, x rowsOfX, s0, s1, cols int) {
+	if cols == 0 {
+		return
+	}
 	t := p.t
 	p.t.steps = s1 - s0
 	p.t.w, p.t.wRow, p.t.wStep = unsafe.Pointer(&p.w.Data[b.col*p.wRow+s0*p.f.bytes]), uintptr(p.wRow), uintptr(p.f.bytes)
-	p.t.ahead = uintptr(p.f.directCols * p.wRow)
-	p.t.wRep, p.t.lanesRep = p.t.ahead, uintptr(p.f.directCols*line)
 	for r := 0; r < b.rows; r += p.k.rows {
-		rows := min(p.k.rows, b.rows-r)
-		p.run1(&p.f.direct, x, r, rows, b.rows, cols/p.f.directCols)
+		rows, each := min(p.k.rows, b.rows-r), panelCols
+		if rows == 1 {
+			each = p.k.rowCols
+		}
+		p.t.ahead = uintptr(each * p.wRow)
+		p.t.wRep, p.t.lanesRep = p.t.ahead, uintptr(each*line)
+		p.run1(&p.f.direct, x, r, rows, b.rows, cols/each)
 	}
 	p.t = t
 }

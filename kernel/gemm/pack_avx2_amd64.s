@@ -1,0 +1,295 @@
+#include "textflag.h"
+
+// Panels: a line is 64 bytes, and the lines of one row of W stand 256 bytes apart (panelStep), so that 4 rows interleave.
+
+DATA fp8<>+0(SB)/4, $0x3F803F80 // e4m3's exponent and mantissa where f16 has them, all ones: NaN
+DATA fp8<>+4(SB)/4, $0x80008000 // signs of 16-bit words
+DATA fp8<>+8(SB)/4, $0x7E007E00 // a NaN of f16
+DATA fp8<>+12(SB)/4, $256.0      // what e4m3's bias of 7 takes from f16's of 15
+GLOBL fp8<>(SB), RODATA|NOPTR, $16
+
+// Bytes 0, 2, … 14, then 1, 3, … 15.
+DATA evenOdd<>+0(SB)/8, $0x0E0C0A0806040200
+DATA evenOdd<>+8(SB)/8, $0x0F0D0B0907050301
+GLOBL evenOdd<>(SB), RODATA|NOPTR, $16
+
+DATA bf16Round<>+0(SB)/4, $0x00007FFF
+DATA bf16Round<>+4(SB)/4, $0x00000001
+DATA bf16Round<>+8(SB)/4, $0x00400000
+GLOBL bf16Round<>(SB), RODATA|NOPTR, $12
+
+#define ARGS \
+	MOVQ dst+0(FP), DI; \
+	MOVQ src+8(FP), SI; \
+	MOVQ steps+16(FP), CX
+
+// func copyAVX2(dst, src unsafe.Pointer, steps int, scale float32)
+TEXT ·copyAVX2(SB), NOSPLIT, $0-28
+	ARGS
+
+step:
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ    $64, SI
+	ADDQ    $256, DI
+	DECQ    CX
+	JNZ     step
+	VZEROUPPER
+	RET
+
+// func f16ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32)
+TEXT ·f16ToF32AVX2(SB), NOSPLIT, $0-28
+	ARGS
+
+step:
+	VCVTPH2PS (SI), Y0
+	VCVTPH2PS 16(SI), Y1
+	VMOVUPS   Y0, (DI)
+	VMOVUPS   Y1, 32(DI)
+	ADDQ      $32, SI
+	ADDQ      $256, DI
+	DECQ      CX
+	JNZ       step
+	VZEROUPPER
+	RET
+
+// func bf16ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32)
+TEXT ·bf16ToF32AVX2(SB), NOSPLIT, $0-28
+	ARGS
+
+step:
+	VPMOVZXWD (SI), Y0
+	VPMOVZXWD 16(SI), Y1
+	VPSLLD    $16, Y0, Y0
+	VPSLLD    $16, Y1, Y1
+	VMOVUPS   Y0, (DI)
+	VMOVUPS   Y1, 32(DI)
+	ADDQ      $32, SI
+	ADDQ      $256, DI
+	DECQ      CX
+	JNZ       step
+	VZEROUPPER
+	RET
+
+#define E4M3_CONSTANTS \
+	VPBROADCASTD fp8<>+0(SB), Y12;  \
+	VPBROADCASTD fp8<>+4(SB), Y13;  \
+	VPBROADCASTD fp8<>+8(SB), Y14;  \
+	VBROADCASTSS fp8<>+12(SB), Y15
+
+// 16 e4m3 codes in the words of Y0 become f32 in Y0 and Y1: through f16, where they are 256 times too small.
+#define E4M3 \
+	VPSLLW       $7, Y0, Y1;      \
+	VPAND        Y12, Y1, Y1;     \
+	VPSLLW       $8, Y0, Y0;      \
+	VPAND        Y13, Y0, Y0;     \
+	VPOR         Y1, Y0, Y0;      \
+	VPCMPEQW     Y12, Y1, Y1;     \
+	VPAND        Y14, Y1, Y1;     \
+	VPOR         Y1, Y0, Y0;      \
+	VEXTRACTI128 $1, Y0, X1;      \
+	VCVTPH2PS    X0, Y0;          \
+	VCVTPH2PS    X1, Y1;          \
+	VMULPS       Y15, Y0, Y0;     \
+	VMULPS       Y15, Y1, Y1
+
+// 16 e5m2 codes in the words of Y0 become f32 in Y0 and Y1: they are the upper bytes of f16.
+#define E5M2 \
+	VPSLLW       $8, Y0, Y0;      \
+	VEXTRACTI128 $1, Y0, X1;      \
+	VCVTPH2PS    X0, Y0;          \
+	VCVTPH2PS    X1, Y1
+
+// func e4m3ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32)
+TEXT ·e4m3ToF32AVX2(SB), NOSPLIT, $0-28
+	ARGS
+	VBROADCASTSS scale+24(FP), Y11
+	E4M3_CONSTANTS
+
+step:
+	VPMOVZXBW (SI), Y0
+	E4M3
+	VMULPS    Y11, Y0, Y0
+	VMULPS    Y11, Y1, Y1
+	VMOVUPS   Y0, (DI)
+	VMOVUPS   Y1, 32(DI)
+	ADDQ      $16, SI
+	ADDQ      $256, DI
+	DECQ      CX
+	JNZ       step
+	VZEROUPPER
+	RET
+
+// func e5m2ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32)
+TEXT ·e5m2ToF32AVX2(SB), NOSPLIT, $0-28
+	ARGS
+	VBROADCASTSS scale+24(FP), Y11
+
+step:
+	VPMOVZXBW (SI), Y0
+	E5M2
+	VMULPS    Y11, Y0, Y0
+	VMULPS    Y11, Y1, Y1
+	VMOVUPS   Y0, (DI)
+	VMOVUPS   Y1, 32(DI)
+	ADDQ      $16, SI
+	ADDQ      $256, DI
+	DECQ      CX
+	JNZ       step
+	VZEROUPPER
+	RET
+
+// Pairs: 32 weights become two lines of f32, the odd ones and then the even ones.
+
+// func bf16ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32)
+TEXT ·bf16ToPairsAVX2(SB), NOSPLIT, $0-28
+	ARGS
+	VPCMPEQD Y15, Y15, Y15
+	VPSLLD   $16, Y15, Y15
+
+step:
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VPAND   Y15, Y0, Y2
+	VPAND   Y15, Y1, Y3
+	VPSLLD  $16, Y0, Y0
+	VPSLLD  $16, Y1, Y1
+	VMOVUPS Y2, (DI)
+	VMOVUPS Y3, 32(DI)
+	VMOVUPS Y0, 256(DI)
+	VMOVUPS Y1, 288(DI)
+	ADDQ    $64, SI
+	ADDQ    $512, DI
+	DECQ    CX
+	JNZ     step
+	VZEROUPPER
+	RET
+
+// func e4m3ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32)
+TEXT ·e4m3ToPairsAVX2(SB), NOSPLIT, $0-28
+	ARGS
+	VMOVDQU evenOdd<>(SB), X10
+	E4M3_CONSTANTS
+
+step:
+	VMOVDQU   (SI), X0
+	VPSHUFB   X10, X0, X0
+	VPMOVZXBW X0, Y0
+	E4M3
+	VMOVUPS   Y1, (DI)
+	VMOVUPS   Y0, 256(DI)
+	VMOVDQU   16(SI), X0
+	VPSHUFB   X10, X0, X0
+	VPMOVZXBW X0, Y0
+	E4M3
+	VMOVUPS   Y1, 32(DI)
+	VMOVUPS   Y0, 288(DI)
+	ADDQ      $32, SI
+	ADDQ      $512, DI
+	DECQ      CX
+	JNZ       step
+	VZEROUPPER
+	RET
+
+// func e5m2ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32)
+TEXT ·e5m2ToPairsAVX2(SB), NOSPLIT, $0-28
+	ARGS
+	VMOVDQU evenOdd<>(SB), X10
+
+step:
+	VMOVDQU   (SI), X0
+	VPSHUFB   X10, X0, X0
+	VPMOVZXBW X0, Y0
+	E5M2
+	VMOVUPS   Y1, (DI)
+	VMOVUPS   Y0, 256(DI)
+	VMOVDQU   16(SI), X0
+	VPSHUFB   X10, X0, X0
+	VPMOVZXBW X0, Y0
+	E5M2
+	VMOVUPS   Y1, 32(DI)
+	VMOVUPS   Y0, 288(DI)
+	ADDQ      $32, SI
+	ADDQ      $512, DI
+	DECQ      CX
+	JNZ       step
+	VZEROUPPER
+	RET
+
+// func widenXAVX2(dst, src unsafe.Pointer, steps, rows int)
+TEXT ·widenXAVX2(SB), NOSPLIT, $0-32
+	ARGS
+	MOVQ     rows+24(FP), BX
+	MOVQ     BX, R8
+	SHLQ     $6, R8
+	VPCMPEQD Y15, Y15, Y15
+	VPSLLD   $16, Y15, Y15
+
+step:
+	MOVQ BX, DX
+
+row:
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VPAND   Y15, Y0, Y2
+	VPAND   Y15, Y1, Y3
+	VPSLLD  $16, Y0, Y0
+	VPSLLD  $16, Y1, Y1
+	VMOVUPS Y2, (DI)
+	VMOVUPS Y3, 32(DI)
+	VMOVUPS Y0, (DI)(R8*1)
+	VMOVUPS Y1, 32(DI)(R8*1)
+	ADDQ    $64, SI
+	ADDQ    $64, DI
+	DECQ    DX
+	JNZ     row
+	ADDQ    R8, DI
+	DECQ    CX
+	JNZ     step
+	VZEROUPPER
+	RET
+
+// 8 values in Y0 rounded to bf16, in its words 0, 2, …: nearest even, NaN made quiet.
+#define ROUND(Y0) \
+	VPSRLD    $16, Y0, Y4;        \
+	VPAND     Y14, Y4, Y4;        \
+	VPADDD    Y15, Y4, Y4;        \
+	VPADDD    Y0, Y4, Y4;         \
+	VCMPPS    $3, Y0, Y0, Y5;     \
+	VPOR      Y13, Y0, Y0;        \
+	VBLENDVPS Y5, Y0, Y4, Y0;     \
+	VPSRLD    $16, Y0, Y0
+
+// func roundBF16AVX2(dst, src unsafe.Pointer, lines int, step uintptr)
+TEXT ·roundBF16AVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), DI
+	MOVQ         src+8(FP), SI
+	MOVQ         lines+16(FP), CX
+	MOVQ         step+24(FP), R8
+	VPBROADCASTD bf16Round<>+0(SB), Y15
+	VPBROADCASTD bf16Round<>+4(SB), Y14
+	VPBROADCASTD bf16Round<>+8(SB), Y13
+
+next:
+	VMOVUPS   (SI), Y0
+	VMOVUPS   32(SI), Y1
+	VMOVUPS   64(SI), Y2
+	VMOVUPS   96(SI), Y3
+	ROUND(Y0)
+	ROUND(Y1)
+	ROUND(Y2)
+	ROUND(Y3)
+	VPACKUSDW Y1, Y0, Y0
+	VPACKUSDW Y3, Y2, Y2
+	VPERMQ    $0xD8, Y0, Y0
+	VPERMQ    $0xD8, Y2, Y2
+	VMOVUPS   Y0, (DI)
+	VMOVUPS   Y2, 32(DI)
+	ADDQ      $128, SI
+	ADDQ      R8, DI
+	DECQ      CX
+	JNZ       next
+	VZEROUPPER
+	RET

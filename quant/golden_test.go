@@ -73,7 +73,7 @@ func TestPlanGolden(t *testing.T) {
 }
 
 // sameBytes are the types in which our encoder follows ggml's rule to the byte.
-var sameBytes = map[dtype.Type]bool{dtype.Q4_0: true, dtype.Q4_1: true, dtype.Q5_0: true, dtype.Q5_1: true, dtype.Q8_0: true}
+var sameBytes = map[dtype.Type]bool{dtype.Q4_0: true, dtype.Q4_1: true, dtype.Q5_0: true, dtype.Q5_1: true, dtype.Q8_0: true, dtype.IQ4_NL: true, dtype.TQ1_0: true, dtype.TQ2_0: true, dtype.MXFP4: true}
 
 // We quantise a file of bf16 weights no worse than llama.cpp did.
 func TestEncodeGolden(t *testing.T) {

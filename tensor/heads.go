@@ -1,0 +1,70 @@
+package tensor
+
+import (
+	"fmt"
+
+	"github.com/pennyml/penny/kernel/attn"
+)
+
+// Heads is one small product a head, as latent attention has them: for each of M rows and each head h, W[h].Cols values of X from
+// row*XRow + h*XHead on give W[h].Rows values of Y at row*YRow + h*YHead.
+type Heads struct {
+	W           []*Matrix
+	M           int
+	X, Y        []float32
+	XRow, XHead int
+	YRow, YHead int
+}
+
+func (p *Heads) check() {
+	for h, w := range p.W {
+		last := p.M - 1
+		if p.M < 1 || h*p.XHead+w.Cols > p.XRow || h*p.YHead+w.Rows > p.YRow || last*p.XRow+h*p.XHead+w.Cols > len(p.X) ||
+			last*p.YRow+h*p.YHead+w.Rows > len(p.Y) {
+			panic(fmt.Sprintf("tensor: head %d, W %v, of %d rows: X %d values in rows of %d, heads of %d; Y %d, %d, %d",
+				h, w, p.M, len(p.X), p.XRow, p.XHead, len(p.Y), p.YRow, p.YHead))
+		}
+	}
+}
+
+// MatMulHeads computes the product of every head.
+func (e *Exec) MatMulHeads(p *Heads) {
+	p.check()
+	e.heads = p
+	e.pool.Do(len(p.W), e.multiplyHead)
+	e.heads = nil
+}
+
+func (e *Exec) multiplyHeadPiece(worker, h int) {
+	p, s := e.heads, &e.scratch[worker]
+	w := p.W[h]
+	s.x = atLeast(s.x, p.M*w.Cols)
+	for m := range p.M {
+		copy(s.x[m*w.Cols:][:w.Cols], p.X[m*p.XRow+h*p.XHead:])
+	}
+	f := formOf(e.compute, w.Type)
+	s.in.Set(s.x, p.M, w.Cols).reserve(f)
+	s.fill(&s.in, f, 0, p.M)
+	s.mul(p.Y[h*p.YHead:], p.YRow, &s.in, f, w, 0, w.Rows)
+}
+
+// Attend carries out the attention of several sequences in one loop.
+func (e *Exec) Attend(ps []attn.Problem) {
+	e.problems, e.ends = ps, e.ends[:0]
+	n := 0
+	for i := range ps {
+		n += ps[i].Split((e.pool.Threads() + len(ps) - 1) / len(ps))
+		e.ends = append(e.ends, n)
+	}
+	e.pool.Do(n, e.attend)
+	e.problems = nil
+}
+
+func (e *Exec) attendPiece(worker, i int) {
+	at, first := 0, 0
+	for i >= e.ends[at] {
+		first = e.ends[at]
+		at++
+	}
+	attn.Forward(&e.problems[at], i-first, i-first+1, &e.scratch[worker].attn)
+}

@@ -1,0 +1,42 @@
+package nn
+
+import (
+	"math"
+
+	"github.com/pennyml/penny/dtype"
+	"github.com/pennyml/penny/kernel/attn"
+)
+
+// Attention is grouped-query attention: Heads query heads share KVHeads key and value heads.
+type Attention struct {
+	Q, K, V, O     Linear
+	QNorm, KNorm   []float32 // RMSNorm of each head's query and key before RoPE; nil for none
+	NormEps        float32
+	Heads, KVHeads int
+	HeadDim        int
+	Rope           *RopeTable
+}
+
+// CacheLayout is how the cache holds a layer of it.
+func (a *Attention) CacheLayout(t dtype.Type) attn.Layout {
+	return attn.Layout{Type: t, KVHeads: a.KVHeads, KeyDim: a.HeadDim, ValueDim: a.HeadDim}
+}
+
+// Forward adds attention over the normalised rows h to the residual stream x.
+func (a *Attention) Forward(p *Pass, layer int, x, h []float32) {
+	mark, d := p.Arena.Mark(), a.HeadDim
+	q := p.Arena.F32(p.Rows * a.Heads * d)
+	k := p.Arena.F32(p.Rows * a.KVHeads * d)
+	v := p.Arena.F32(p.Rows * a.KVHeads * d)
+	p.forwardAll(p.in.Set(h, p.Rows, a.Q.W.Cols), []*Linear{&a.Q, &a.K, &a.V}, q, k, v)
+	if a.QNorm != nil {
+		p.RMSNorm(q, q, a.QNorm, a.NormEps)
+		p.RMSNorm(k, k, a.KNorm, a.NormEps)
+	}
+	p.rope(a.Rope, q, a.Heads*d, 0, a.Heads, d)
+	p.rope(a.Rope, k, a.KVHeads*d, 0, a.KVHeads, d)
+	out := p.Arena.F32(len(q))
+	p.attend(layer, a.Heads, float32(1/math.Sqrt(float64(d))), q, k, v, out)
+	p.addForward(x, out, &a.O)
+	p.Arena.Release(mark)
+}

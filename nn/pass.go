@@ -1,0 +1,117 @@
+// Package nn holds the blocks that decoder networks are made of: linear layers, norms, rotary embedding, grouped-query and latent attention,
+// feed-forward layers and mixtures of experts. A block is plain weights with a Forward that works on a Pass.
+package nn
+
+import (
+	"fmt"
+
+	"github.com/pennyml/penny/kernel/attn"
+	"github.com/pennyml/penny/kernel/vec"
+	"github.com/pennyml/penny/kvcache"
+	"github.com/pennyml/penny/tensor"
+)
+
+// Pass is one forward pass under way: the rows of activations of all sequences in the batch, one after the other, and the workspace. A Pass is
+// kept from step to step; once its buffers have grown, a step allocates nothing.
+type Pass struct {
+	*tensor.Exec
+	Arena tensor.Arena
+	Runs  []Run // the sequences, in row order
+	Rows  int   // of all runs together
+
+	// Route, when not nil, is shown what each mixture of experts chose: Rows times k ids, ascending, and weights.
+	Route func(layer int, ids []int32, weights []float32)
+
+	in, inner tensor.Input      // what a block multiplies: its input, and what lies between its two products
+	products  [4]tensor.Product // of one MatMuls
+	problems  []attn.Problem
+	heads     tensor.Heads
+	moe       moeSpace
+}
+
+// Run is consecutive new tokens of one sequence.
+type Run struct {
+	Cache *kvcache.Cache
+	First int // row of the first
+	Rows  int
+	Pos   int // position of the first
+}
+
+// NewPass makes a pass that computes on e.
+func NewPass(e *tensor.Exec) *Pass { return &Pass{Exec: e} }
+
+// Begin starts a pass over the given runs, whose caches have been extended.
+func (p *Pass) Begin(runs []Run) {
+	p.Arena.Release(0)
+	p.Runs, p.Rows = runs, 0
+	for _, r := range runs {
+		if r.First != p.Rows || r.Rows < 1 {
+			panic(fmt.Sprintf("nn: run of %d rows from row %d after %d rows", r.Rows, r.First, p.Rows))
+		}
+		p.Rows += r.Rows
+	}
+}
+
+// fewRows is the number of rows up to which elementwise work is not worth sharing out.
+const fewRows = 4
+
+// RMSNorm normalises rows of len(w) values: dst = x / rms(x) · w. dst may be x.
+func (p *Pass) RMSNorm(dst, x, w []float32, eps float32) {
+	d := len(w)
+	if rows := len(x) / d; rows > fewRows {
+		p.Exec.Rows(rows, func(lo, hi int) { vec.RMSNorm(dst[lo*d:hi*d], x[lo*d:hi*d], w, eps) })
+		return
+	}
+	vec.RMSNorm(dst, x, w, eps)
+}
+
+// swiGLU writes silu(gate)·up over gate.
+func (p *Pass) swiGLU(gate, up []float32, rows int) {
+	if rows > fewRows {
+		d := len(gate) / rows
+		p.Exec.Rows(rows, func(lo, hi int) { vec.SwiGLU(gate[lo*d:hi*d], gate[lo*d:hi*d], up[lo*d:hi*d]) })
+		return
+	}
+	vec.SwiGLU(gate, gate, up)
+}
+
+// rope turns the heads of every row in place: row r's heads start at x[r*row + offset], stride apart.
+func (p *Pass) rope(t *RopeTable, x []float32, row, offset, heads, stride int) {
+	for _, run := range p.Runs {
+		t.Grow(run.Pos + run.Rows)
+		if run.Rows > fewRows {
+			p.Exec.Rows(run.Rows, func(lo, hi int) {
+				t.turn(x[(run.First+lo)*row:(run.First+hi)*row], run.Pos+lo, row, offset, heads, stride)
+			})
+			continue
+		}
+		t.turn(x[run.First*row:(run.First+run.Rows)*row], run.Pos, row, offset, heads, stride)
+	}
+}
+
+// turn applies the table to rows of consecutive positions.
+func (t *RopeTable) turn(x []float32, pos, row, offset, heads, stride int) {
+	for ; len(x) > 0; x = x[row:] {
+		cos, sin := t.At(pos)
+		if t.Layout == Adjacent {
+			vec.RopeAdjacent(x[offset:row], heads, stride, cos, sin)
+		} else {
+			vec.RopeHalves(x[offset:row], heads, stride, cos, sin)
+		}
+		pos++
+	}
+}
+
+// attend appends keys and values (nil for latent attention) to the caches and attends: q is Rows times heads times the key dimension, out times
+// the value dimension.
+func (p *Pass) attend(layer, heads int, scale float32, q, k, v, out []float32) {
+	p.problems = p.problems[:0]
+	kd, vd, qd, od := len(k)/p.Rows, len(v)/p.Rows, len(q)/p.Rows, len(out)/p.Rows
+	for _, r := range p.Runs {
+		end := r.First + r.Rows
+		r.Cache.Append(layer, r.Pos, k[r.First*kd:end*kd], v[r.First*vd:end*vd])
+		p.problems = append(p.problems, attn.Problem{Cache: r.Cache.Layer(layer), Heads: heads, Scale: scale, Pos: r.Pos, Tokens: r.Rows,
+			Q: q[r.First*qd : end*qd], Out: out[r.First*od : end*od]})
+	}
+	p.Attend(p.problems)
+}

@@ -129,7 +129,7 @@ func (m *bpe) encode(e *encoder, piece string) {
 
 // merge appends the tokens of piece.
 func (m *bpe) merge(e *encoder, piece string) {
-	if len(piece) <= m.vocab.longest && (m.whole || m.newlines && strings.Trim(piece, "\n") == "") {
+	if m.whole || m.newlines && strings.Trim(piece, "\n") == "" {
 		if id := m.vocab.id(piece); id != none {
 			e.out = append(e.out, id)
 			return
@@ -177,9 +177,6 @@ func (m *bpe) join(piece string, a, b *bpeSymbol) (id int32, rank uint32) {
 	}
 	if m.pairs != nil {
 		return m.pairs.find(a.id, b.id)
-	}
-	if int(b.hi-a.lo) > m.vocab.longest {
-		return none, noRank
 	}
 	if id = m.vocab.id(piece[a.lo:b.hi]); id == none {
 		return none, noRank

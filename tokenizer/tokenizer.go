@@ -11,7 +11,6 @@ package tokenizer
 import (
 	"fmt"
 	"sync"
-	"unicode/utf8"
 )
 
 // Special says which of the added tokens (such as <|im_end|> or <think>) are recognised when they stand in a text.
@@ -43,8 +42,7 @@ type Tokenizer struct {
 	idsOnce sync.Once
 
 	added   added
-	repair  func(string) string // makes text valid UTF-8; nil: the model takes it as it is
-	bytes   bool                // text that is not UTF-8 is encoded without loss (tiktoken)
+	repair  func(string) string // makes text valid UTF-8; nil takes bytes as they are
 	norm    normalizer          // nil: none
 	stages  []stage
 	model   model
@@ -81,7 +79,6 @@ type model interface {
 type encoder struct {
 	t     *Tokenizer
 	out   []int32
-	last  int                              // where in out the tokens of the last piece begin
 	sinks []func(piece string, start bool) // sinks[i] runs stage i and all after it
 	cache pieceCache
 	syms  []bpeSymbol
@@ -93,7 +90,6 @@ func (t *Tokenizer) newEncoder() *encoder {
 	e := &encoder{t: t, sinks: make([]func(string, bool), len(t.stages)+1)}
 	e.sinks[len(t.stages)] = func(piece string, _ bool) {
 		if piece != "" {
-			e.last = len(e.out)
 			t.model.encode(e, piece)
 		}
 	}
@@ -121,11 +117,7 @@ func (t *Tokenizer) AppendEncode(dst []int32, text string, opt Options) []int32 
 	if t.repair != nil {
 		text = t.repair(text)
 	}
-	switch {
-	case text == "":
-	case t.bytes && !utf8.ValidString(text):
-		t.encodeBytes(e, text)
-	default:
+	if text != "" {
 		t.encodeText(e, text, opt.Special)
 	}
 	if opt.AddSpecial {

@@ -12,11 +12,10 @@ const none int32 = -1
 // vocab maps texts to ids, for the model: keys[id] is what a token covers in the (normalised) text, "" where the model never makes it.
 // It is an open-addressing table of ids with hash tags, filled in a few milliseconds for 150k tokens.
 type vocab struct {
-	keys    []string
-	slots   []uint64 // tag<<32 | id+1; 0 is empty
-	mask    uint64
-	seed    maphash.Seed
-	longest int // bytes of the longest key
+	keys  []string
+	slots []uint64 // tag<<32 | id+1; 0 is empty
+	mask  uint64
+	seed  maphash.Seed
 }
 
 // newVocab indexes keys. Of two equal keys the first is found, and second is the id of one such repetition (none without any).
@@ -28,7 +27,6 @@ func newVocab(keys []string) (v *vocab, second int32) {
 		if key == "" {
 			continue
 		}
-		v.longest = max(v.longest, len(key))
 		h := maphash.String(v.seed, key)
 		i := h & v.mask
 		for ; v.slots[i] != 0; i = (i + 1) & v.mask {

@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/pennyml/penny/internal/cpu"
-	"github.com/pennyml/penny/tokenizer"
 )
 
 // version is the release; the build may set it with -ldflags "-X main.version=...".
@@ -19,8 +17,6 @@ var version = "0.1.0-dev"
 
 type cli struct {
 	Version kong.VersionFlag `help:"Print version, Go and instruction-set level."`
-
-	Tokenize tokenizeCmd `cmd:"" help:"Turn text into token ids and back, one JSON line each."`
 }
 
 // hinted is an error with advice on what to do about it, printed on a line of its own.
@@ -45,8 +41,7 @@ func run(args []string) int {
 	parser, err := kong.New(&c, kong.Name("penny"),
 		kong.Description("Train, run and audit DeepSeek-R1-style reasoning models. One binary; every run leaves a receipt."),
 		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Vars{"version": fmt.Sprintf("penny %s %s %s/%s %v", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, cpu.Current()),
-			"kinds": strings.Join(tokenizer.RankKinds(), ", ")})
+		kong.Vars{"version": fmt.Sprintf("penny %s %s %s/%s %v", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, cpu.Current())})
 	if err != nil {
 		panic(err)
 	}

@@ -1,0 +1,65 @@
+// Package deepseek is the DeepSeek-V2 and V3 networks: V2, V2-Lite, V3, R1, Moonlight, Kimi-K2. Latent attention, a few dense layers, then
+// mixtures of fine-grained experts with shared ones; and V3's multi-token prediction module.
+package deepseek
+
+import (
+	"fmt"
+
+	"github.com/pennyml/penny/kernel/attn"
+	"github.com/pennyml/penny/model"
+	"github.com/pennyml/penny/nn"
+)
+
+// Model is a DeepSeek network.
+type Model struct {
+	*model.Decoder
+	layers []layer
+	eps    float32
+}
+
+type layer struct {
+	attnNorm []float32
+	attn     nn.MLA
+	mlpNorm  []float32
+	mlp      *nn.MLP // nil where there are experts
+	moe      *nn.MoE
+}
+
+// New makes the network that c describes from the weights of a checkpoint.
+func New(c *model.Config, w *model.Weights, o model.Options) (model.Model, error) {
+	m := &Model{Decoder: model.NewDecoder(c, w, o), layers: make([]layer, c.Layers), eps: c.NormEps}
+	rope := nn.NewRopeTable(&c.Rope)
+	m.Main.Layer, m.Main.Layouts = m.layer, make([]attn.Layout, c.Layers)
+	for i := range m.layers {
+		m.layers[i] = loadLayer(c, w, i, rope)
+		m.Main.Layouts[i] = m.layers[i].attn.CacheLayout(m.CacheType())
+	}
+	var module *mtp
+	if c.MTP > 0 && w.Has(fmt.Sprintf("model.layers.%d.eh_proj.weight", c.Layers)) {
+		module = m.loadMTP(c, w, rope)
+	}
+	if err := w.Done(); err != nil {
+		return nil, err
+	}
+	m.Start()
+	if module == nil {
+		c.MTP = 0 // many re-published checkpoints leave the module out
+		return m, nil
+	}
+	return &WithMTP{m, module}, nil
+}
+
+func (m *Model) layer(p *nn.Pass, i int, x []float32) { m.layers[i].forward(p, i, i, x, m.eps) }
+
+// forward adds the layer to the residual stream x. number is its place in the network, slot that in the cache.
+func (l *layer) forward(p *nn.Pass, number, slot int, x []float32, eps float32) {
+	h := p.Arena.F32(len(x))
+	p.RMSNorm(h, x, l.attnNorm, eps)
+	l.attn.Forward(p, slot, x, h)
+	p.RMSNorm(h, x, l.mlpNorm, eps)
+	if l.moe != nil {
+		l.moe.Forward(p, number, x, h)
+	} else {
+		l.mlp.Forward(p, x, h)
+	}
+}

@@ -1,0 +1,248 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"unsafe"
+
+	"github.com/pennyml/penny/dtype"
+	"github.com/pennyml/penny/format/gguf"
+	"github.com/pennyml/penny/format/safetensors"
+	"github.com/pennyml/penny/nn"
+	"github.com/pennyml/penny/tensor"
+)
+
+// Weights hands out the tensors of a checkpoint by their Hugging Face names, whichever format holds them, and keeps account: each has to be
+// taken exactly once, in the shape asked for. Mistakes are collected, so that a network reads its weights without a check a line, and Done
+// reports them. Nothing large is copied: matrices point into the mapped file.
+type Weights struct {
+	format  Format
+	path    string
+	tensors map[string]*entry // by the file's own names
+	errs    []error
+}
+
+type entry struct {
+	typ   dtype.Type
+	dtype string
+	shape []int // slowest first
+	data  []byte
+	taken bool
+}
+
+// GGUFWeights are the tensors of a GGUF file.
+func GGUFWeights(f *gguf.File) *Weights {
+	w := &Weights{format: GGUF, path: f.Path, tensors: make(map[string]*entry, len(f.Tensors))}
+	for _, t := range f.Tensors {
+		shape := slices.Clone(t.Dims)
+		slices.Reverse(shape)
+		w.tensors[t.Name] = &entry{typ: t.Type, dtype: t.Type.String(), shape: shape, data: t.Data}
+	}
+	w.ignore(func(name string) bool { return name == "rope_freqs.weight" }) // read with the configuration
+	return w
+}
+
+// HFWeights are the tensors of a safetensors checkpoint.
+func HFWeights(f *safetensors.File) *Weights {
+	w := &Weights{format: HuggingFace, path: f.Path, tensors: make(map[string]*entry, len(f.Tensors))}
+	for _, t := range f.Tensors {
+		w.tensors[t.Name] = &entry{typ: t.Type, dtype: t.DType, shape: t.Shape, data: t.Data}
+	}
+	w.ignore(func(name string) bool { return strings.HasSuffix(name, ".rotary_emb.inv_freq") }) // buffers that old checkpoints carry
+	return w
+}
+
+// Format is the format of the checkpoint.
+func (w *Weights) Format() Format { return w.format }
+
+// ignore marks tensors that carry nothing that the network reads from here.
+func (w *Weights) ignore(is func(name string) bool) {
+	for name, e := range w.tensors {
+		e.taken = e.taken || is(name)
+	}
+}
+
+// fileName is name as the file calls it.
+func (w *Weights) fileName(name string) string {
+	if w.format == HuggingFace {
+		return name
+	}
+	if g, ok := GGUFName(name); ok {
+		return g
+	}
+	return name
+}
+
+// Has reports whether the checkpoint holds a tensor.
+func (w *Weights) Has(name string) bool { return w.tensors[w.fileName(name)] != nil }
+
+// Ignore takes a tensor, if it is there, that the network does not need, such as the head of a tied network.
+func (w *Weights) Ignore(name string) {
+	if e := w.tensors[w.fileName(name)]; e != nil {
+		e.taken = true
+	}
+}
+
+func (w *Weights) fail(name, format string, args ...any) {
+	w.errs = append(w.errs, fmt.Errorf("%s: tensor %s: %s", w.path, name, fmt.Sprintf(format, args...)))
+}
+
+// take finds a tensor of the given shape; nil, and an error noted, if it is missing, mis-shaped, taken before or of no type to compute with.
+func (w *Weights) take(name string, shape ...int) *entry {
+	name = w.fileName(name)
+	e := w.tensors[name]
+	switch {
+	case e == nil:
+		w.fail(name, "missing")
+		return nil
+	case e.taken:
+		w.fail(name, "used twice")
+		return nil
+	}
+	e.taken = true
+	switch {
+	case !slices.Equal(e.shape, shape):
+		w.fail(name, "shape is %v, want %v", e.shape, shape)
+		return nil
+	case !isWeight(e.typ):
+		w.fail(name, "type %s cannot be a weight", e.dtype)
+		return nil
+	}
+	return e
+}
+
+func isWeight(t dtype.Type) bool {
+	switch t {
+	case dtype.F32, dtype.F16, dtype.BF16, dtype.F8E4M3, dtype.F8E5M2:
+		return true
+	case dtype.Q8_1, dtype.Q8_K: // formats of activations
+		return false
+	}
+	return t.Valid() && t.IsQuantized()
+}
+
+// Matrix takes a weight of rows outputs by cols inputs. An F8 weight comes with the scales of its blocks.
+func (w *Weights) Matrix(name string, rows, cols int) *tensor.Matrix {
+	e := w.take(name, rows, cols)
+	if e == nil {
+		return nil
+	}
+	return w.matrix(name, e, rows, cols)
+}
+
+func (w *Weights) matrix(name string, e *entry, rows, cols int) *tensor.Matrix {
+	var scales []float32
+	if e.typ == dtype.F8E4M3 || e.typ == dtype.F8E5M2 {
+		scales = w.scales(name+"_scale_inv", rows, cols)
+		if scales == nil {
+			return nil
+		}
+	}
+	m, err := tensor.NewMatrix(e.typ, rows, cols, e.data, scales)
+	if err != nil {
+		w.fail(w.fileName(name), "%v", err)
+		return nil
+	}
+	return m
+}
+
+func (w *Weights) scales(name string, rows, cols int) []float32 {
+	e := w.take(name, (rows+tensor.FP8Block-1)/tensor.FP8Block, (cols+tensor.FP8Block-1)/tensor.FP8Block)
+	if e == nil {
+		return nil
+	}
+	return w.floats(name, e)
+}
+
+// floats is a tensor as float32: in place where that is what the file holds, at an address fit for it.
+func (w *Weights) floats(name string, e *entry) []float32 {
+	n := 1
+	for _, d := range e.shape {
+		n *= d
+	}
+	if n == 0 || len(e.data) != e.typ.RowBytes(n) {
+		w.fail(w.fileName(name), "%d bytes for shape %v of %v", len(e.data), e.shape, e.typ)
+		return nil
+	}
+	if p := unsafe.Pointer(unsafe.SliceData(e.data)); e.typ == dtype.F32 && uintptr(p)%4 == 0 {
+		return unsafe.Slice((*float32)(p), n)
+	}
+	x := make([]float32, n)
+	dtype.Decode(e.typ, x, e.data)
+	return x
+}
+
+// Vector takes a norm's weight or a bias.
+func (w *Weights) Vector(name string, n int) []float32 {
+	e := w.take(name, n)
+	if e == nil {
+		return nil
+	}
+	if e.typ.IsQuantized() {
+		w.fail(w.fileName(name), "type %v, want a float", e.typ)
+		return nil
+	}
+	return w.floats(name, e)
+}
+
+// Linear takes NAME.weight and, if bias is set, NAME.bias.
+func (w *Weights) Linear(name string, rows, cols int, bias bool) nn.Linear {
+	l := nn.Linear{W: w.Matrix(name+".weight", rows, cols)}
+	if bias {
+		l.Bias = w.Vector(name+".bias", rows)
+	}
+	return l
+}
+
+// Experts takes one projection of all experts below prefix (".../mlp.experts."): one tensor an expert in a Hugging Face checkpoint, slices of
+// one stack in a GGUF file.
+func (w *Weights) Experts(prefix, projection string, experts, rows, cols int) []*tensor.Matrix {
+	if w.format == GGUF {
+		return w.Stack(prefix+projection+".weight", experts, rows, cols)
+	}
+	ms := make([]*tensor.Matrix, experts)
+	for e := range ms {
+		ms[e] = w.Matrix(fmt.Sprintf("%s%d.%s.weight", prefix, e, projection), rows, cols)
+	}
+	return ms
+}
+
+// Stack takes a tensor of n matrices.
+func (w *Weights) Stack(name string, n, rows, cols int) []*tensor.Matrix {
+	ms := make([]*tensor.Matrix, n)
+	e := w.take(name, n, rows, cols)
+	if e == nil {
+		return ms
+	}
+	if all := w.matrix(name, e, n*rows, cols); all != nil {
+		for i := range ms {
+			ms[i] = all.Slice(i*rows, rows)
+		}
+	}
+	return ms
+}
+
+// maxReported bounds how many mistakes one error lists.
+const maxReported = 8
+
+// Done reports the tensors that were missing or mis-shaped, and those that nothing took.
+func (w *Weights) Done() error {
+	errs := w.errs
+	var surplus []string
+	for name, e := range w.tensors {
+		if !e.taken {
+			surplus = append(surplus, name)
+		}
+	}
+	sort.Strings(surplus)
+	for _, name := range surplus {
+		errs = append(errs, fmt.Errorf("%s: tensor %s: not part of this architecture", w.path, name))
+	}
+	if n := len(errs); n > maxReported {
+		errs = append(errs[:maxReported:maxReported], fmt.Errorf("and %d more", n-maxReported))
+	}
+	return errors.Join(errs...)
+}

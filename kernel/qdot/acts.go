@@ -12,14 +12,13 @@ var le = binary.LittleEndian
 
 // Acts are activations rounded to 8 bits in blocks, m rows of k. The zero value is ready for Quantize.
 //
-// Rows go in groups of four, the last group filled up with unused ones. A group is a sequence of records, one a block, in which the four rows'
-// values lie side by side, so that a kernel for several rows walks few streams at constant offsets:
+// Rows go in groups of four (the last filled up with unused ones; all in one narrower group if there are fewer than four). A group is a sequence
+// of blocks, and in each of them the rows' records stand side by side, so that a kernel for several rows walks few streams at constant offsets:
 //
-//	Block32,   160 bytes: q [4 rows][32]int8; d [4]float32; sum [4]int32, of a block's q
-//	Block256, 1232 bytes: q [8 sub-blocks][4 rows][32]int8; d [4]float32;
-//	                      sum16 [8 pairs][4 rows][2]int16, sum32 [4 pairs][4 rows][2]int16: sums of q over each 16 and each 32
+//	Block32,   44 bytes: q [32]int8; d float32; -Σq int32; d·Σq float32
+//	Block256, 308 bytes: q [256]int8; Σq of each 16, [8]pair; of each 32, [4]pair; d float32
 //
-// The sums stand in pairs (0,2) (1,3) (4,6) (5,7) ..., which is how bytes in a dword fall apart into words.
+// A pair is two int16 of sums (0,2) (1,3) (4,6) (5,7) ..., which is how the bytes of a dword fall apart into words.
 type Acts struct {
 	form Form
 	m, k int
@@ -27,10 +26,9 @@ type Acts struct {
 }
 
 const (
-	record32, record256 = 160, 1232
-	dAt32, sumAt32      = 128, 144
-	dAt256              = 1024
-	sum16At, sum32At    = 1040, 1168
+	record32, record256            = 44, 308
+	dAt32, negAt32, sumAt32        = 32, 36, 40
+	sum16At256, sum32At256, dAt256 = 256, 288, 304
 )
 
 // M is the number of rows.
@@ -52,8 +50,12 @@ func (f Form) record() int {
 // blocks is the number of blocks a row.
 func (a *Acts) blocks() int { return a.k / int(a.form) }
 
-// groupBytes is the distance from one group of four rows to the next.
-func (a *Acts) groupBytes() int { return a.blocks() * a.form.record() }
+// step is the distance from a record to that of the next block, group that from one group of rows to the next.
+func (a *Acts) step() int  { return min(a.m, 4) * a.form.record() }
+func (a *Acts) group() int { return a.blocks() * a.step() }
+
+// at is where the record of row m, block b, begins.
+func (a *Acts) at(m, b int) int { return m/4*a.group() + b*a.step() + m%4*a.form.record() }
 
 // Quantize rounds m rows of k activations, x[m*k:], into dst: in each block d = max|x|/127 and q = x/d to nearest even. It allocates only when
 // dst is too small. It panics unless k is whole blocks of the form and x holds m*k elements.
@@ -71,7 +73,7 @@ func (a *Acts) Resize(form Form, m, k int) {
 		panic(fmt.Sprintf("qdot: %d rows of %d activations are not whole blocks of %d", m, k, form))
 	}
 	a.form, a.m, a.k = form, m, k
-	if n := (m + 3) / 4 * a.groupBytes(); n <= cap(a.buf) {
+	if n := (m + 3) / 4 * a.group(); n <= cap(a.buf) {
 		a.buf = a.buf[:n]
 	} else {
 		a.buf = make([]byte, n)
@@ -83,14 +85,14 @@ func (a *Acts) SetRows(x []float32, m0, m1 int) {
 	if m0 < 0 || m1 < m0 || m1 > a.m || len(x) < m1*a.k {
 		panic(fmt.Sprintf("qdot: quantise rows %d:%d of %dx%d from %d elements", m0, m1, a.m, a.k, len(x)))
 	}
-	size, record := int(a.form), a.form.record()
+	size := int(a.form)
 	for m := m0; m < m1; m++ {
-		row, rec := x[m*a.k:(m+1)*a.k], a.buf[m/4*a.groupBytes():]
 		for b := range a.blocks() {
+			rec, block := a.buf[a.at(m, b):], x[m*a.k+b*size:][:size]
 			if a.form == Block32 {
-				quantize32(rec[b*record:], m%4, (*[32]float32)(row[b*size:]))
+				quantize32(rec, block)
 			} else {
-				quantize256(rec[b*record:], m%4, row[b*size:(b+1)*size])
+				quantize256(rec, block)
 			}
 		}
 	}
@@ -122,55 +124,50 @@ func roundTo8(x, id float32) int8 {
 	return int8(int32(math.Float32bits(float32(x*id)+magic)) - int32(math.Float32bits(magic)))
 }
 
-func quantize32(rec []byte, r int, x *[32]float32) {
-	d, id := blockScale(x[:])
+func quantize32(rec []byte, x []float32) {
+	d, id := blockScale(x)
 	var sum int32
 	for i, v := range x {
 		q := roundTo8(v, id)
-		rec[32*r+i] = byte(q)
+		rec[i] = byte(q)
 		sum += int32(q)
 	}
-	le.PutUint32(rec[dAt32+4*r:], math.Float32bits(d))
-	le.PutUint32(rec[sumAt32+4*r:], uint32(sum))
+	le.PutUint32(rec[dAt32:], math.Float32bits(d))
+	le.PutUint32(rec[negAt32:], uint32(-sum))
+	le.PutUint32(rec[sumAt32:], math.Float32bits(fp.Canon(d*float32(sum))))
 }
 
-func quantize256(rec []byte, r int, x []float32) {
+func quantize256(rec []byte, x []float32) {
 	d, id := blockScale(x)
 	var sum16 [16]int16
 	for i, v := range x {
 		q := roundTo8(v, id)
-		rec[i/32*128+32*r+i%32] = byte(q)
+		rec[i] = byte(q)
 		sum16[i/16] += int16(q)
 	}
-	le.PutUint32(rec[dAt256+4*r:], math.Float32bits(d))
 	for j, s := range sum16 {
-		le.PutUint16(rec[sum16At+pairAt(j)+4*r:], uint16(s))
+		le.PutUint16(rec[sum16At256+pairAt(j):], uint16(s))
 	}
 	for j := range 8 {
-		le.PutUint16(rec[sum32At+pairAt(j)+4*r:], uint16(sum16[2*j]+sum16[2*j+1]))
+		le.PutUint16(rec[sum32At256+pairAt(j):], uint16(sum16[2*j]+sum16[2*j+1]))
 	}
+	le.PutUint32(rec[dAt256:], math.Float32bits(d))
 }
 
-// pairAt is where the j-th sum of row 0 stands: pair (j/4*2 + j%2), first or second of it by bit 1 of j.
-func pairAt(j int) int { return (j/4*2+j%2)*16 + j/2%2*2 }
+// pairAt is where the j-th sum stands: in pair j/4*2 + j%2, first or second of it by bit 1 of j.
+func pairAt(j int) int { return (j/4*2+j%2)*4 + j/2%2*2 }
 
 // The readers of the reference: row m, block b.
-
-func (a *Acts) rec(m, b int) []byte {
-	at := m/4*a.groupBytes() + b*a.form.record()
-	return a.buf[at : at+a.form.record()]
-}
 
 func (a *Acts) scale(m, b int) float32 {
 	at := dAt32
 	if a.form == Block256 {
 		at = dAt256
 	}
-	return math.Float32frombits(le.Uint32(a.rec(m, b)[at+m%4*4:]))
+	return math.Float32frombits(le.Uint32(a.buf[a.at(m, b)+at:]))
 }
 
-// codes is q of sub-block j of 32 (j is 0 in Block32).
-func (a *Acts) codes(m, b, j int) []byte {
-	at := j*128 + m%4*32
-	return a.rec(m, b)[at : at+32]
+func (a *Acts) codes(m, b int) []byte {
+	at := a.at(m, b)
+	return a.buf[at : at+int(a.form)]
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 
 	"github.com/pennyml/penny/dtype"
+	"github.com/pennyml/penny/internal/cpu"
 )
 
 // Form is how activations are cut into blocks, which has to match the weights: the number of elements that share a scale.
@@ -35,8 +36,15 @@ func FormOf(t dtype.Type) Form {
 // Scratch is a worker's working memory. The zero value is ready; it grows to what the largest product needs and is then reused. One Scratch
 // must not be used by two calls at once.
 type Scratch struct {
-	row rowBlocks // reference: one weight row, unpacked
+	row    rowBlocks // the reference's: one weight row, unpacked
+	panels []byte    // the kernels': weight rows, unpacked
+	sums   []byte    // running sums
+	rows   []byte    // the last weight rows, filled up
+	out    [12 * panelRows]float32
 }
+
+// panelRows is how many weight rows the kernels handle side by side.
+const panelRows = 16
 
 // Mul computes y[m*ldy+n] = Σ_k x[m,k]·w[n,k] for every row m of a and n0 <= n < n1. w holds rows of a.K() elements of type t, one after the
 // other, from row 0 on; y is indexed by n as well, so that workers with disjoint ranges share both. Other elements of y are left alone. Ranges
@@ -46,7 +54,7 @@ func Mul(y []float32, ldy int, a *Acts, t dtype.Type, w []byte, n0, n1 int, s *S
 	if n0 == n1 || a.m == 0 {
 		return
 	}
-	mulReference(y, ldy, a, t, w, n0, n1, s)
+	mulAt(cpu.Current(), y, ldy, a, t, w, n0, n1, s)
 }
 
 func checkMul(y []float32, ldy int, a *Acts, t dtype.Type, w []byte, n0, n1 int) {

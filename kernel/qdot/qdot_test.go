@@ -87,7 +87,7 @@ func TestReference(t *testing.T) {
 
 func dequantized(a *Acts, m, e int) float64 {
 	size := int(a.form)
-	q := int8(a.codes(m, e/size, e%size/32)[e%32])
+	q := int8(a.codes(m, e/size)[e%size])
 	return float64(a.scale(m, e/size)) * float64(q)
 }
 
@@ -121,7 +121,7 @@ func TestQuantize(t *testing.T) {
 				if e < len(c.q) {
 					want = c.q[e]
 				}
-				if got := int8(a.codes(0, 1, e/32)[e%32]); got != want {
+				if got := int8(a.codes(0, 1)[e]); got != want {
 					t.Errorf("blocks of %d, %s: q[%d] = %d, want %d", size, c.name, e, got, want)
 				}
 			}
@@ -139,20 +139,20 @@ func TestSums(t *testing.T) {
 	Quantize(&a256, Block256, x, m, k)
 	for i := range m {
 		for b := range k / 32 {
-			_, want := dotCodes(make([]int8, 32), a32.codes(i, b, 0))
-			if got := int32(le.Uint32(a32.rec(i, b)[sumAt32+i%4*4:])); got != want {
+			_, want := dotCodes(make([]int8, 32), a32.codes(i, b))
+			if got := -int32(le.Uint32(a32.buf[a32.at(i, b)+negAt32:])); got != want {
 				t.Fatalf("row %d, block %d: sum %d, want %d", i, b, got, want)
 			}
 		}
 		for s := range k / 16 {
 			b, j := s/16, s%16
-			rec := a256.rec(i, b)
-			_, want := dotCodes(make([]int8, 16), a256.codes(i, b, j/2)[j%2*16:])
-			if got := int32(int16(le.Uint16(rec[sum16At+pairAt(j)+i%4*4:]))); got != want {
+			rec, codes := a256.buf[a256.at(i, b):], a256.codes(i, b)
+			_, want := dotCodes(make([]int8, 16), codes[j*16:])
+			if got := int32(int16(le.Uint16(rec[sum16At256+pairAt(j):]))); got != want {
 				t.Fatalf("row %d, block %d, sixteen %d: sum %d, want %d", i, b, j, got, want)
 			}
-			_, want = dotCodes(make([]int8, 32), a256.codes(i, b, j/2))
-			if got := int32(int16(le.Uint16(rec[sum32At+pairAt(j/2)+i%4*4:]))); got != want {
+			_, want = dotCodes(make([]int8, 32), codes[j/2*32:])
+			if got := int32(int16(le.Uint16(rec[sum32At256+pairAt(j/2):]))); got != want {
 				t.Fatalf("row %d, block %d, thirty-two %d: sum %d, want %d", i, b, j/2, got, want)
 			}
 		}

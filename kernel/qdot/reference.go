@@ -28,7 +28,7 @@ func dot32(a *Acts, m int, f *format, w *rowBlocks) float32 {
 	var lane [8]float32
 	for b := range a.blocks() {
 		d := a.scale(m, b)
-		isum, qsum := dotCodes(w.c[b*32:(b+1)*32], a.codes(m, b, 0))
+		isum, qsum := dotCodes(w.c[b*32:(b+1)*32], a.codes(m, b))
 		lane[b%8] = fp.FMA32(w.d[b]*d, float32(isum), lane[b%8])
 		if f.min {
 			lane[b%8] = fp.FMA32(w.m[b], d*float32(qsum), lane[b%8])
@@ -45,8 +45,7 @@ func dot256(a *Acts, m int, f *format, w *rowBlocks) float32 {
 		var isum, msum int32
 		for j := range per {
 			at := j * f.sub
-			q := a.codes(m, b, at/32)[at%32:][:f.sub]
-			i, s := dotCodes(w.c[b*256+at:][:f.sub], q)
+			i, s := dotCodes(w.c[b*256+at:][:f.sub], a.codes(m, b)[at:])
 			isum += int32(w.sc[b*per+j]) * i
 			if f.min {
 				msum += int32(w.mn[b*per+j]) * s

@@ -1,0 +1,105 @@
+package qdot
+
+import (
+	"unsafe"
+
+	"github.com/pennyml/penny/dtype"
+	"github.com/pennyml/penny/internal/cpu"
+)
+
+// kernels are the functions of one block format at one level.
+type kernels struct {
+	// unpack turns blocks of panelRows (AVX2: 8) weight rows into panel records.
+	unpack func(panel, w *byte, stride, blocks int, ahead, spill *byte)
+	// dot is the whole product of as many rows with one row of activations.
+	dot func(y *float32, w *byte, stride, blocks int, acts *byte, record int, ahead, lanes *byte)
+	// gemm, by the number of rows of activations, adds a panel's products to running sums.
+	gemm []gemmFunc
+	// finish turns running sums into results.
+	finish func(y *float32, ldy int, sums *float32, cols int)
+	record int // bytes of a panel record, one a block
+	offset int // shift that gemm wants
+}
+
+type gemmFunc = func(sums *float32, panel, acts *byte, group, record, blocks, keep, offset int)
+
+func mulAt(l cpu.Level, y []float32, ldy int, a *Acts, t dtype.Type, w []byte, n0, n1 int, s *Scratch) {
+	p := product{y: y, ldy: ldy, a: a, stride: t.RowBytes(a.k), w: w, s: s}
+	switch l {
+	case cpu.AVX512:
+		p.kernels, p.rows = &kernelsAVX512[t], 16
+	case cpu.AVX2:
+		p.kernels, p.rows = &kernelsAVX2[t], 8
+	default:
+		mulReference(y, ldy, a, t, w, n0, n1, s)
+		return
+	}
+	if a.k == 0 {
+		p.clear(n0, n1)
+		return
+	}
+	if a.m == 1 {
+		p.vector(n0, n1)
+	} else {
+		p.matrix(n0, n1)
+	}
+}
+
+// product is one call of Mul.
+type product struct {
+	*kernels
+	rows   int // weight rows that unpack and dot take
+	y      []float32
+	ldy    int
+	a      *Acts
+	stride int // bytes a weight row
+	w      []byte
+	s      *Scratch
+}
+
+func (p *product) clear(n0, n1 int) {
+	for m := range p.a.m {
+		clear(p.y[m*p.ldy+n0 : m*p.ldy+n1])
+	}
+}
+
+// panel is panelRows rows of weights from n on, and what comes after them. Rows from n1 on are zeros.
+func (p *product) panel(n, n1 int) (w, ahead []byte) {
+	size := panelRows * p.stride
+	if n+panelRows <= n1 {
+		w = p.w[n*p.stride:]
+		if ahead = w; len(w) >= 2*size {
+			ahead = w[size:]
+		}
+		return w, ahead
+	}
+	p.s.rows = grow(p.s.rows, size)
+	k := copy(p.s.rows, p.w[n*p.stride:n1*p.stride])
+	clear(p.s.rows[k:])
+	return p.s.rows, p.s.rows
+}
+
+// vector is the product with one row of activations.
+func (p *product) vector(n0, n1 int) {
+	lanes, out := p.aligned(&p.s.sums, 1024), &p.s.out
+	for n := n0; n < n1; n += panelRows {
+		w, ahead := p.panel(n, n1)
+		y := out[:]
+		if n+panelRows <= n1 {
+			y = p.y[n:]
+		}
+		for r := 0; r < panelRows; r += p.rows {
+			at := r * p.stride
+			p.dot(&y[r], &w[at], p.stride, p.a.blocks(), &p.a.buf[0], p.a.step(), &ahead[at], lanes)
+		}
+		if n+panelRows > n1 {
+			copy(p.y[n:n1], y)
+		}
+	}
+}
+
+// aligned makes b hold n bytes from a cache line's start on, and returns that.
+func (p *product) aligned(b *[]byte, n int) *byte {
+	*b = grow(*b, n+64)
+	return &(*b)[-uintptr(unsafe.Pointer(&(*b)[0]))%64]
+}

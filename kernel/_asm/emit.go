@@ -29,7 +29,7 @@ type (
 // mem is a memory operand.
 type mem struct {
 	base  string
-	index string // "" for none; scaled by 4
+	index string // with its scale, as "R9*2"; "" for none
 	off   int
 }
 
@@ -39,7 +39,7 @@ func (m mem) String() string {
 		s = fmt.Sprint(m.off) + s
 	}
 	if m.index != "" {
-		s += "(" + m.index + "*4)"
+		s += "(" + m.index + ")"
 	}
 	return s
 }
@@ -223,8 +223,12 @@ func (f *file) constant(name string) {
 	if !ok {
 		panic("no constant " + name)
 	}
-	for off := 0; off < 32; off += 8 {
-		fmt.Fprintf(&f.data, "DATA %s<>+%d(SB)/8, $0x%08x%08x\n", name, off, b, b)
+	for i := range 8 {
+		bits := b
+		if name == laneBits {
+			bits = 1 << i
+		}
+		fmt.Fprintf(&f.data, "DATA %s<>+%d(SB)/4, $0x%08x\n", name, 4*i, bits)
 	}
 	fmt.Fprintf(&f.data, "GLOBL %s<>(SB), RODATA|NOPTR, $32\n\n", name)
 }

@@ -25,7 +25,11 @@ var constants = map[string]uint32{
 	"half16":  0x7FFF,     // bf16 rounding
 	"bit0":    1,          //
 	"quiet":   0x00400000, // a NaN's quiet bit
+	laneBits:  0,
 }
+
+// laneBits is the one constant whose lanes differ: lane i has bit i.
+const laneBits = "laneBits"
 
 // expUses are the constants that expBelow needs, expUsesAll those of exp.
 var (

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/pennyml/penny/dtype"
 	"github.com/pennyml/penny/kernel/vec"
 )
 
@@ -75,7 +74,7 @@ type Scratch struct {
 	q    []float32 // [tile][KeyDim], the unit's queries
 	o    []float32 // [tile][padded ValueDim], their running outputs
 	s    []float32 // [maxRows][64], scores and then probabilities
-	keys []float32 // [KeyDim][64], a latent block transposed
+	keys []byte    // [padded KeyDim][64], a latent block transposed
 	m, l []float32 // [tile], running maximum and sum
 	c    [maxRows]float32
 	mask [maxRows]uint64
@@ -89,13 +88,13 @@ func (s *Scratch) grow(p *Problem) {
 	atLeast(&s.m, p.tile)
 	atLeast(&s.l, p.tile)
 	if c.Latent {
-		atLeast(&s.keys, c.KeyDim*Block)
+		atLeast(&s.keys, pad16(c.KeyDim)*Block*c.elem())
 	}
 }
 
-func atLeast(s *[]float32, n int) {
+func atLeast[T any](s *[]T, n int) {
 	if len(*s) < n {
-		*s = make([]float32, n)
+		*s = make([]T, n)
 	}
 }
 
@@ -150,13 +149,12 @@ func (w *unit) run() {
 			to++
 		}
 		k, v := c.head(c.block(b), w.head)
-		keyType := c.Type
 		if c.Latent {
-			transpose(w.s.keys, c.Type, k, c.KeyDim, c.valueRow())
-			k, keyType = bytesOf(w.s.keys), dtype.F32
+			transpose(w.s.keys, c.elem(), k, pad16(c.KeyDim), c.valueRow())
+			k = w.s.keys
 		}
 		for r := from; r < to; r += maxRows {
-			w.attend(b*Block, r, min(r+maxRows, to), keyType, k, v)
+			w.attend(b*Block, r, min(r+maxRows, to), k, v)
 		}
 	}
 	w.finish()
@@ -177,14 +175,14 @@ func (w *unit) start() {
 }
 
 // attend takes rows lo to hi-1 through the block of keys k and values v whose first position is base. Every row sees a key of it.
-func (w *unit) attend(base, lo, hi int, keyType dtype.Type, k, v []byte) {
+func (w *unit) attend(base, lo, hi int, k, v []byte) {
 	c, s, n := &w.Cache, w.s, hi-lo
 	var first, end [maxRows]int // of the keys that each row sees
 	for i := range n {
 		first[i], end[i] = max(0, w.oldest(lo+i)-base), min(Block, w.pos(lo+i)-base+1)
 		s.mask[i] = (uint64(1)<<end[i] - 1) &^ (uint64(1)<<first[i] - 1)
 	}
-	scores(s.s, s.q[lo*c.KeyDim:hi*c.KeyDim], keyType, k, n, c.KeyDim)
+	scores(s.s, s.q[lo*c.KeyDim:hi*c.KeyDim], c.Type, k, n, c.KeyDim)
 	softmax(s.s, s.m[lo:hi], s.l[lo:hi], s.c[:n], s.mask[:n], w.Scale)
 
 	// Values in rising order of position: those that only some rows see before and after those that all see. Rows are in order of position,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pennyml/penny/dtype"
 	"github.com/pennyml/penny/internal/cpu"
+	"github.com/pennyml/penny/internal/testutil"
 	"github.com/pennyml/penny/kernel/fp"
 	"github.com/pennyml/penny/kernel/vec"
 )
@@ -189,16 +190,6 @@ func same(a, b []float32) error {
 	return nil
 }
 
-// eachLevel runs f at every level that the machine has.
-func eachLevel(t *testing.T, f func(t *testing.T)) {
-	defer cpu.Use(cpu.Current())
-	for _, l := range cpu.Levels {
-		if cpu.Use(l) == nil {
-			t.Run(l.String(), f)
-		}
-	}
-}
-
 var setups = []setup{
 	{Layout: Layout{Type: dtype.F32, KVHeads: 1, KeyDim: 8, ValueDim: 8}, heads: 1, n: 5},
 	{Layout: Layout{Type: dtype.F16, KVHeads: 2, KeyDim: 64, ValueDim: 64}, heads: 14, n: 130},
@@ -226,7 +217,7 @@ func TestForwardIsTheDefinition(t *testing.T) {
 		for i := range c.n * c.heads {
 			want = append(want, d.definition(i/c.heads, i%c.heads)...)
 		}
-		eachLevel(t, func(t *testing.T) {
+		testutil.EachLevel(t, func(t *testing.T, _ cpu.Level) {
 			if err := same(d.run(0, c.n, 1, new(Scratch)), want); err != nil {
 				t.Errorf("%v: %v", c, err)
 			}
@@ -256,7 +247,7 @@ func TestChunks(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	for _, c := range setups {
 		d := c.make()
-		eachLevel(t, func(t *testing.T) {
+		testutil.EachLevel(t, func(t *testing.T, _ cpu.Level) {
 			s := new(Scratch)
 			whole := d.run(0, c.n, 1, s)
 			var single, chunks []float32

@@ -2,7 +2,6 @@ package attn
 
 import (
 	"math"
-	"unsafe"
 
 	"github.com/pennyml/penny/dtype"
 	"github.com/pennyml/penny/kernel/fp"
@@ -12,7 +11,7 @@ import (
 // maxRows is the most query rows that a kernel takes at once: 6 rows by 64 keys fill 24 of the 32 vector registers of AVX-512.
 const maxRows = 6
 
-// The four kernels, as plain Go. This is what the assembly is held to.
+// The kernels as plain Go: what the assembly is held to.
 
 // scoresRef writes to s, [rows][64], the unscaled products of the queries q, [rows][dim], with 64 keys k, [dim][64].
 func scoresRef(s, q []float32, t dtype.Type, k []byte, rows, dim int) {
@@ -74,11 +73,11 @@ func weighRef(o, p, c []float32, t dtype.Type, v []byte, pitch, rows, n int) {
 	}
 }
 
-// transposeRef widens 64 rows of dim elements, pitch apart, and writes them as columns: dst is [dim][64].
-func transposeRef(dst []float32, t dtype.Type, k []byte, dim, pitch int) {
+// transposeRef writes 64 rows of dim elements, pitch apart, as columns: dst is [dim][64].
+func transposeRef(dst []byte, elem int, src []byte, dim, pitch int) {
 	for j := range Block {
 		for d := range dim {
-			dst[d*Block+j] = element(t, k, j*pitch+d)
+			copy(dst[(d*Block+j)*elem:][:elem], src[(j*pitch+d)*elem:])
 		}
 	}
 }
@@ -92,8 +91,4 @@ func element(t dtype.Type, b []byte, i int) float32 {
 		return dtype.BF16ToF32(as[uint16](b)[i])
 	}
 	return as[float32](b)[i]
-}
-
-func bytesOf(x []float32) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*4)
 }

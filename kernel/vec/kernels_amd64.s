@@ -2,118 +2,194 @@
 
 #include "textflag.h"
 
-DATA nan<>+0(SB)/8, $0x7fc000007fc00000
-DATA nan<>+8(SB)/8, $0x7fc000007fc00000
-DATA nan<>+16(SB)/8, $0x7fc000007fc00000
-DATA nan<>+24(SB)/8, $0x7fc000007fc00000
+DATA nan<>+0(SB)/4, $0x7fc00000
+DATA nan<>+4(SB)/4, $0x7fc00000
+DATA nan<>+8(SB)/4, $0x7fc00000
+DATA nan<>+12(SB)/4, $0x7fc00000
+DATA nan<>+16(SB)/4, $0x7fc00000
+DATA nan<>+20(SB)/4, $0x7fc00000
+DATA nan<>+24(SB)/4, $0x7fc00000
+DATA nan<>+28(SB)/4, $0x7fc00000
 GLOBL nan<>(SB), RODATA|NOPTR, $32
 
-DATA expHigh<>+0(SB)/8, $0x42b1721742b17217
-DATA expHigh<>+8(SB)/8, $0x42b1721742b17217
-DATA expHigh<>+16(SB)/8, $0x42b1721742b17217
-DATA expHigh<>+24(SB)/8, $0x42b1721742b17217
+DATA expHigh<>+0(SB)/4, $0x42b17217
+DATA expHigh<>+4(SB)/4, $0x42b17217
+DATA expHigh<>+8(SB)/4, $0x42b17217
+DATA expHigh<>+12(SB)/4, $0x42b17217
+DATA expHigh<>+16(SB)/4, $0x42b17217
+DATA expHigh<>+20(SB)/4, $0x42b17217
+DATA expHigh<>+24(SB)/4, $0x42b17217
+DATA expHigh<>+28(SB)/4, $0x42b17217
 GLOBL expHigh<>(SB), RODATA|NOPTR, $32
 
-DATA inf<>+0(SB)/8, $0x7f8000007f800000
-DATA inf<>+8(SB)/8, $0x7f8000007f800000
-DATA inf<>+16(SB)/8, $0x7f8000007f800000
-DATA inf<>+24(SB)/8, $0x7f8000007f800000
+DATA inf<>+0(SB)/4, $0x7f800000
+DATA inf<>+4(SB)/4, $0x7f800000
+DATA inf<>+8(SB)/4, $0x7f800000
+DATA inf<>+12(SB)/4, $0x7f800000
+DATA inf<>+16(SB)/4, $0x7f800000
+DATA inf<>+20(SB)/4, $0x7f800000
+DATA inf<>+24(SB)/4, $0x7f800000
+DATA inf<>+28(SB)/4, $0x7f800000
 GLOBL inf<>(SB), RODATA|NOPTR, $32
 
-DATA one<>+0(SB)/8, $0x3f8000003f800000
-DATA one<>+8(SB)/8, $0x3f8000003f800000
-DATA one<>+16(SB)/8, $0x3f8000003f800000
-DATA one<>+24(SB)/8, $0x3f8000003f800000
+DATA one<>+0(SB)/4, $0x3f800000
+DATA one<>+4(SB)/4, $0x3f800000
+DATA one<>+8(SB)/4, $0x3f800000
+DATA one<>+12(SB)/4, $0x3f800000
+DATA one<>+16(SB)/4, $0x3f800000
+DATA one<>+20(SB)/4, $0x3f800000
+DATA one<>+24(SB)/4, $0x3f800000
+DATA one<>+28(SB)/4, $0x3f800000
 GLOBL one<>(SB), RODATA|NOPTR, $32
 
-DATA expLow<>+0(SB)/8, $0xc2aeac4fc2aeac4f
-DATA expLow<>+8(SB)/8, $0xc2aeac4fc2aeac4f
-DATA expLow<>+16(SB)/8, $0xc2aeac4fc2aeac4f
-DATA expLow<>+24(SB)/8, $0xc2aeac4fc2aeac4f
+DATA expLow<>+0(SB)/4, $0xc2aeac4f
+DATA expLow<>+4(SB)/4, $0xc2aeac4f
+DATA expLow<>+8(SB)/4, $0xc2aeac4f
+DATA expLow<>+12(SB)/4, $0xc2aeac4f
+DATA expLow<>+16(SB)/4, $0xc2aeac4f
+DATA expLow<>+20(SB)/4, $0xc2aeac4f
+DATA expLow<>+24(SB)/4, $0xc2aeac4f
+DATA expLow<>+28(SB)/4, $0xc2aeac4f
 GLOBL expLow<>(SB), RODATA|NOPTR, $32
 
-DATA log2e<>+0(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA log2e<>+8(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA log2e<>+16(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA log2e<>+24(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA log2e<>+0(SB)/4, $0x3fb8aa3b
+DATA log2e<>+4(SB)/4, $0x3fb8aa3b
+DATA log2e<>+8(SB)/4, $0x3fb8aa3b
+DATA log2e<>+12(SB)/4, $0x3fb8aa3b
+DATA log2e<>+16(SB)/4, $0x3fb8aa3b
+DATA log2e<>+20(SB)/4, $0x3fb8aa3b
+DATA log2e<>+24(SB)/4, $0x3fb8aa3b
+DATA log2e<>+28(SB)/4, $0x3fb8aa3b
 GLOBL log2e<>(SB), RODATA|NOPTR, $32
 
-DATA ln2Hi<>+0(SB)/8, $0x3f3172183f317218
-DATA ln2Hi<>+8(SB)/8, $0x3f3172183f317218
-DATA ln2Hi<>+16(SB)/8, $0x3f3172183f317218
-DATA ln2Hi<>+24(SB)/8, $0x3f3172183f317218
+DATA ln2Hi<>+0(SB)/4, $0x3f317218
+DATA ln2Hi<>+4(SB)/4, $0x3f317218
+DATA ln2Hi<>+8(SB)/4, $0x3f317218
+DATA ln2Hi<>+12(SB)/4, $0x3f317218
+DATA ln2Hi<>+16(SB)/4, $0x3f317218
+DATA ln2Hi<>+20(SB)/4, $0x3f317218
+DATA ln2Hi<>+24(SB)/4, $0x3f317218
+DATA ln2Hi<>+28(SB)/4, $0x3f317218
 GLOBL ln2Hi<>(SB), RODATA|NOPTR, $32
 
-DATA ln2Lo<>+0(SB)/8, $0xb102e308b102e308
-DATA ln2Lo<>+8(SB)/8, $0xb102e308b102e308
-DATA ln2Lo<>+16(SB)/8, $0xb102e308b102e308
-DATA ln2Lo<>+24(SB)/8, $0xb102e308b102e308
+DATA ln2Lo<>+0(SB)/4, $0xb102e308
+DATA ln2Lo<>+4(SB)/4, $0xb102e308
+DATA ln2Lo<>+8(SB)/4, $0xb102e308
+DATA ln2Lo<>+12(SB)/4, $0xb102e308
+DATA ln2Lo<>+16(SB)/4, $0xb102e308
+DATA ln2Lo<>+20(SB)/4, $0xb102e308
+DATA ln2Lo<>+24(SB)/4, $0xb102e308
+DATA ln2Lo<>+28(SB)/4, $0xb102e308
 GLOBL ln2Lo<>(SB), RODATA|NOPTR, $32
 
-DATA roundN<>+0(SB)/8, $0x4b4000004b400000
-DATA roundN<>+8(SB)/8, $0x4b4000004b400000
-DATA roundN<>+16(SB)/8, $0x4b4000004b400000
-DATA roundN<>+24(SB)/8, $0x4b4000004b400000
+DATA roundN<>+0(SB)/4, $0x4b400000
+DATA roundN<>+4(SB)/4, $0x4b400000
+DATA roundN<>+8(SB)/4, $0x4b400000
+DATA roundN<>+12(SB)/4, $0x4b400000
+DATA roundN<>+16(SB)/4, $0x4b400000
+DATA roundN<>+20(SB)/4, $0x4b400000
+DATA roundN<>+24(SB)/4, $0x4b400000
+DATA roundN<>+28(SB)/4, $0x4b400000
 GLOBL roundN<>(SB), RODATA|NOPTR, $32
 
-DATA expC2<>+0(SB)/8, $0x3efffffe3efffffe
-DATA expC2<>+8(SB)/8, $0x3efffffe3efffffe
-DATA expC2<>+16(SB)/8, $0x3efffffe3efffffe
-DATA expC2<>+24(SB)/8, $0x3efffffe3efffffe
+DATA expC2<>+0(SB)/4, $0x3efffffe
+DATA expC2<>+4(SB)/4, $0x3efffffe
+DATA expC2<>+8(SB)/4, $0x3efffffe
+DATA expC2<>+12(SB)/4, $0x3efffffe
+DATA expC2<>+16(SB)/4, $0x3efffffe
+DATA expC2<>+20(SB)/4, $0x3efffffe
+DATA expC2<>+24(SB)/4, $0x3efffffe
+DATA expC2<>+28(SB)/4, $0x3efffffe
 GLOBL expC2<>(SB), RODATA|NOPTR, $32
 
-DATA expC3<>+0(SB)/8, $0x3e2aaa463e2aaa46
-DATA expC3<>+8(SB)/8, $0x3e2aaa463e2aaa46
-DATA expC3<>+16(SB)/8, $0x3e2aaa463e2aaa46
-DATA expC3<>+24(SB)/8, $0x3e2aaa463e2aaa46
+DATA expC3<>+0(SB)/4, $0x3e2aaa46
+DATA expC3<>+4(SB)/4, $0x3e2aaa46
+DATA expC3<>+8(SB)/4, $0x3e2aaa46
+DATA expC3<>+12(SB)/4, $0x3e2aaa46
+DATA expC3<>+16(SB)/4, $0x3e2aaa46
+DATA expC3<>+20(SB)/4, $0x3e2aaa46
+DATA expC3<>+24(SB)/4, $0x3e2aaa46
+DATA expC3<>+28(SB)/4, $0x3e2aaa46
 GLOBL expC3<>(SB), RODATA|NOPTR, $32
 
-DATA expC4<>+0(SB)/8, $0x3d2aac2c3d2aac2c
-DATA expC4<>+8(SB)/8, $0x3d2aac2c3d2aac2c
-DATA expC4<>+16(SB)/8, $0x3d2aac2c3d2aac2c
-DATA expC4<>+24(SB)/8, $0x3d2aac2c3d2aac2c
+DATA expC4<>+0(SB)/4, $0x3d2aac2c
+DATA expC4<>+4(SB)/4, $0x3d2aac2c
+DATA expC4<>+8(SB)/4, $0x3d2aac2c
+DATA expC4<>+12(SB)/4, $0x3d2aac2c
+DATA expC4<>+16(SB)/4, $0x3d2aac2c
+DATA expC4<>+20(SB)/4, $0x3d2aac2c
+DATA expC4<>+24(SB)/4, $0x3d2aac2c
+DATA expC4<>+28(SB)/4, $0x3d2aac2c
 GLOBL expC4<>(SB), RODATA|NOPTR, $32
 
-DATA expC5<>+0(SB)/8, $0x3c091ed33c091ed3
-DATA expC5<>+8(SB)/8, $0x3c091ed33c091ed3
-DATA expC5<>+16(SB)/8, $0x3c091ed33c091ed3
-DATA expC5<>+24(SB)/8, $0x3c091ed33c091ed3
+DATA expC5<>+0(SB)/4, $0x3c091ed3
+DATA expC5<>+4(SB)/4, $0x3c091ed3
+DATA expC5<>+8(SB)/4, $0x3c091ed3
+DATA expC5<>+12(SB)/4, $0x3c091ed3
+DATA expC5<>+16(SB)/4, $0x3c091ed3
+DATA expC5<>+20(SB)/4, $0x3c091ed3
+DATA expC5<>+24(SB)/4, $0x3c091ed3
+DATA expC5<>+28(SB)/4, $0x3c091ed3
 GLOBL expC5<>(SB), RODATA|NOPTR, $32
 
-DATA expC6<>+0(SB)/8, $0x3ab560a23ab560a2
-DATA expC6<>+8(SB)/8, $0x3ab560a23ab560a2
-DATA expC6<>+16(SB)/8, $0x3ab560a23ab560a2
-DATA expC6<>+24(SB)/8, $0x3ab560a23ab560a2
+DATA expC6<>+0(SB)/4, $0x3ab560a2
+DATA expC6<>+4(SB)/4, $0x3ab560a2
+DATA expC6<>+8(SB)/4, $0x3ab560a2
+DATA expC6<>+12(SB)/4, $0x3ab560a2
+DATA expC6<>+16(SB)/4, $0x3ab560a2
+DATA expC6<>+20(SB)/4, $0x3ab560a2
+DATA expC6<>+24(SB)/4, $0x3ab560a2
+DATA expC6<>+28(SB)/4, $0x3ab560a2
 GLOBL expC6<>(SB), RODATA|NOPTR, $32
 
-DATA sign<>+0(SB)/8, $0x8000000080000000
-DATA sign<>+8(SB)/8, $0x8000000080000000
-DATA sign<>+16(SB)/8, $0x8000000080000000
-DATA sign<>+24(SB)/8, $0x8000000080000000
+DATA sign<>+0(SB)/4, $0x80000000
+DATA sign<>+4(SB)/4, $0x80000000
+DATA sign<>+8(SB)/4, $0x80000000
+DATA sign<>+12(SB)/4, $0x80000000
+DATA sign<>+16(SB)/4, $0x80000000
+DATA sign<>+20(SB)/4, $0x80000000
+DATA sign<>+24(SB)/4, $0x80000000
+DATA sign<>+28(SB)/4, $0x80000000
 GLOBL sign<>(SB), RODATA|NOPTR, $32
 
-DATA negInf<>+0(SB)/8, $0xff800000ff800000
-DATA negInf<>+8(SB)/8, $0xff800000ff800000
-DATA negInf<>+16(SB)/8, $0xff800000ff800000
-DATA negInf<>+24(SB)/8, $0xff800000ff800000
+DATA negInf<>+0(SB)/4, $0xff800000
+DATA negInf<>+4(SB)/4, $0xff800000
+DATA negInf<>+8(SB)/4, $0xff800000
+DATA negInf<>+12(SB)/4, $0xff800000
+DATA negInf<>+16(SB)/4, $0xff800000
+DATA negInf<>+20(SB)/4, $0xff800000
+DATA negInf<>+24(SB)/4, $0xff800000
+DATA negInf<>+28(SB)/4, $0xff800000
 GLOBL negInf<>(SB), RODATA|NOPTR, $32
 
-DATA half16<>+0(SB)/8, $0x00007fff00007fff
-DATA half16<>+8(SB)/8, $0x00007fff00007fff
-DATA half16<>+16(SB)/8, $0x00007fff00007fff
-DATA half16<>+24(SB)/8, $0x00007fff00007fff
+DATA half16<>+0(SB)/4, $0x00007fff
+DATA half16<>+4(SB)/4, $0x00007fff
+DATA half16<>+8(SB)/4, $0x00007fff
+DATA half16<>+12(SB)/4, $0x00007fff
+DATA half16<>+16(SB)/4, $0x00007fff
+DATA half16<>+20(SB)/4, $0x00007fff
+DATA half16<>+24(SB)/4, $0x00007fff
+DATA half16<>+28(SB)/4, $0x00007fff
 GLOBL half16<>(SB), RODATA|NOPTR, $32
 
-DATA bit0<>+0(SB)/8, $0x0000000100000001
-DATA bit0<>+8(SB)/8, $0x0000000100000001
-DATA bit0<>+16(SB)/8, $0x0000000100000001
-DATA bit0<>+24(SB)/8, $0x0000000100000001
+DATA bit0<>+0(SB)/4, $0x00000001
+DATA bit0<>+4(SB)/4, $0x00000001
+DATA bit0<>+8(SB)/4, $0x00000001
+DATA bit0<>+12(SB)/4, $0x00000001
+DATA bit0<>+16(SB)/4, $0x00000001
+DATA bit0<>+20(SB)/4, $0x00000001
+DATA bit0<>+24(SB)/4, $0x00000001
+DATA bit0<>+28(SB)/4, $0x00000001
 GLOBL bit0<>(SB), RODATA|NOPTR, $32
 
-DATA quiet<>+0(SB)/8, $0x0040000000400000
-DATA quiet<>+8(SB)/8, $0x0040000000400000
-DATA quiet<>+16(SB)/8, $0x0040000000400000
-DATA quiet<>+24(SB)/8, $0x0040000000400000
+DATA quiet<>+0(SB)/4, $0x00400000
+DATA quiet<>+4(SB)/4, $0x00400000
+DATA quiet<>+8(SB)/4, $0x00400000
+DATA quiet<>+12(SB)/4, $0x00400000
+DATA quiet<>+16(SB)/4, $0x00400000
+DATA quiet<>+20(SB)/4, $0x00400000
+DATA quiet<>+24(SB)/4, $0x00400000
+DATA quiet<>+28(SB)/4, $0x00400000
 GLOBL quiet<>(SB), RODATA|NOPTR, $32
 
 // func addAVX2(dst, a, b []float32)

@@ -1,0 +1,378 @@
+package main
+
+import "fmt"
+
+// maxRows is the most query rows of a kernel of kernel/attn.
+const maxRows = 6
+
+var cacheTypes = []struct {
+	name, typ string
+	elem      int
+}{{"F32", "f32", 4}, {"F16", "f16", 2}, {"BF16", "bf16", 2}}
+
+// attnFile writes the kernels of kernel/attn.
+func attnFile() *file {
+	f := &file{seen: map[string]bool{}}
+	for _, i := range []isa{avx2, avx512} {
+		for _, t := range cacheTypes {
+			f.define(i, "scores"+t.name, "s, q *float32, k unsafe.Pointer, rows, dim int", func(g *fn) { scores(g, t.typ, t.elem) })
+			f.define(i, "weigh"+t.name, "o, p, c *float32, v unsafe.Pointer, dim, pitch, rows, n int", func(g *fn) { weigh(g, t.typ, t.elem) })
+		}
+		f.define(i, "softmax", "s, m, l, c *float32, mask *uint64, rows int, scale float32", softmax)
+		f.define(i, "transpose16", "dst, src unsafe.Pointer, dim, pitch int", func(g *fn) { transpose(g, 2) })
+		f.define(i, "transpose32", "dst, src unsafe.Pointer, dim, pitch int", func(g *fn) { transpose(g, 4) })
+	}
+	return f
+}
+
+// byRows branches to one body for each number of rows, which stands in register rows.
+func (g *fn) byRows(rows string, body func(n int)) {
+	labels := make([]string, maxRows+1)
+	for n := 1; n < maxRows; n++ {
+		labels[n] = g.label(fmt.Sprintf("rows%d_", n))
+		g.op("CMPQ", rows, n)
+		g.op("JEQ", labels[n])
+	}
+	body(maxRows)
+	done := g.label("done")
+	g.op("JMP", done)
+	for n := 1; n < maxRows; n++ {
+		g.at(labels[n])
+		body(n)
+		if n < maxRows-1 {
+			g.op("JMP", done)
+		}
+	}
+	g.at(done)
+}
+
+// wide is how many registers of columns a tile of n rows takes: enough sums at once to hide the latency of an FMA (4 cycles, one 512-bit or
+// two 256-bit a cycle), and all in registers.
+func (g *fn) wide(n int) int {
+	if g.regs == 32 {
+		return 4
+	}
+	return []int{0, 8, 4, 4, 2, 2, 2}[n]
+}
+
+// tile is sums of n rows by w registers of columns.
+type tile struct{ n, w int }
+
+func (t tile) acc(r, c int) v { return v(r*t.w + c) }
+
+// step adds one outer product: row(r) is the operand to broadcast, load puts column register c into a register.
+func (t tile) step(g *fn, row func(r int) mem, load func(c int, to v)) {
+	free := v(t.n * t.w)
+	if int(free)+t.w+1 <= g.regs { // columns held, rows one by one
+		for c := range t.w {
+			load(c, free+v(c))
+		}
+		b := free + v(t.w)
+		for r := range t.n {
+			g.op("VBROADCASTSS", row(r), b)
+			for c := range t.w {
+				g.op("VFMADD231PS", free+v(c), b, t.acc(r, c))
+			}
+		}
+		return
+	}
+	for r := range t.n {
+		g.op("VBROADCASTSS", row(r), free+v(r))
+	}
+	col := free + v(t.n)
+	for c := range t.w {
+		load(c, col)
+		for r := range t.n {
+			g.op("VFMADD231PS", col, free+v(r), t.acc(r, c))
+		}
+	}
+}
+
+// strided addresses row r of up to six, stride bytes apart: a is the register of row 0 and b of row 3.
+func strided(a, b, stride string, r, off int) mem {
+	m := mem{base: a, off: off}
+	if r >= 3 {
+		m.base = b
+	}
+	if r%3 > 0 {
+		m.index = fmt.Sprintf("%s*%d", stride, r%3)
+	}
+	return m
+}
+
+// scores: lanes are keys. s[r][j] = Σ_d q[r][d]·k[d][j], in order of d.
+func scores(g *fn, typ string, elem int) {
+	g.op("MOVQ", g.arg("s"), "DI")
+	g.op("MOVQ", g.arg("q"), "SI")
+	g.op("MOVQ", g.arg("k"), "DX")
+	g.op("MOVQ", g.arg("rows"), "CX")
+	g.op("MOVQ", g.arg("dim"), "R8")
+	g.op("LEAQ", "(R8*4)", "R9")
+	g.op("LEAQ", "(R9)(R9*2)", "R11")
+	g.byRows("CX", func(n int) {
+		t := tile{n, g.wide(n)}
+		g.op("MOVQ", 64/(t.w*g.width), "R10")
+		g.loop("R10", 1, func() {
+			for i := range v(t.n * t.w) {
+				g.zero(i)
+			}
+			g.op("MOVQ", "SI", "R12")
+			g.op("LEAQ", "(SI)(R11*1)", "R13")
+			g.op("MOVQ", "DX", "BX")
+			g.op("MOVQ", "R8", "AX")
+			g.loop("AX", 1, func() {
+				t.step(g, func(r int) mem { return strided("R12", "R13", "R9", r, 0) },
+					func(c int, to v) { g.widen(typ, mem{base: "BX", off: c * g.width * elem}, to) })
+				g.op("ADDQ", 4, "R12")
+				if n > 3 {
+					g.op("ADDQ", 4, "R13")
+				}
+				g.op("ADDQ", 64*elem, "BX")
+			})
+			for r := range t.n {
+				for c := range t.w {
+					g.op("VMOVUPS", t.acc(r, c), mem{base: "DI", off: r*256 + c*g.bytes()})
+				}
+			}
+			g.op("ADDQ", t.w*g.bytes(), "DI")
+			g.op("ADDQ", t.w*g.width*elem, "DX")
+		})
+	})
+}
+
+// weigh: lanes are dimensions of the value. o[r][d] = o[r][d]·c[r], then + p[r][j]·v[j][d] in order of j.
+func weigh(g *fn, typ string, elem int) {
+	g.op("MOVQ", g.arg("o"), "DI")
+	g.op("MOVQ", g.arg("p"), "SI")
+	g.op("MOVQ", g.arg("c"), "DX")
+	g.op("MOVQ", g.arg("v"), "BX")
+	g.op("MOVQ", g.arg("dim"), "R8")
+	g.op("MOVQ", g.arg("pitch"), "R9")
+	g.op("MOVQ", g.arg("rows"), "CX")
+	g.op("LEAQ", "(R8*4)", "R11")
+	g.op("LEAQ", "(R11)(R11*2)", "R10")
+	g.op("ADDQ", "DI", "R10")
+	g.byRows("CX", func(n int) {
+		w := g.wide(n)
+		for {
+			weighTile(g, tile{n, w}, typ, elem)
+			if w == g.parts() {
+				return
+			}
+			w = g.parts()
+		}
+	})
+}
+
+// weighTile goes through the dimensions that are left, w registers at a time.
+func weighTile(g *fn, t tile, typ string, elem int) {
+	g.loop("R8", t.w*g.width, func() {
+		out := func(r, c int) mem { return strided("DI", "R10", "R11", r, c*g.bytes()) }
+		for r := range t.n {
+			b := v(t.n * t.w)
+			g.op("VBROADCASTSS", mem{base: "DX", off: 4 * r}, b)
+			for c := range t.w {
+				g.op("VMULPS", out(r, c), b, t.acc(r, c))
+			}
+		}
+		g.op("MOVQ", "SI", "R12")
+		g.op("MOVQ", "BX", "R13")
+		g.op("MOVQ", g.arg("n"), "AX")
+		g.loop("AX", 1, func() {
+			t.step(g, func(r int) mem { return mem{base: "R12", off: r * 256} },
+				func(c int, to v) { g.widen(typ, mem{base: "R13", off: c * g.width * elem}, to) })
+			g.op("ADDQ", 4, "R12")
+			g.op("ADDQ", "R9", "R13")
+		})
+		for r := range t.n {
+			for c := range t.w {
+				g.op("VMOVUPS", t.acc(r, c), out(r, c))
+			}
+		}
+		g.op("ADDQ", t.w*g.bytes(), "DI")
+		if t.n > 3 {
+			g.op("ADDQ", t.w*g.bytes(), "R10")
+		}
+		g.op("ADDQ", t.w*g.width*elem, "BX")
+	})
+}
+
+// softmax goes through the rows one after the other. Where a score is NaN the running maximum may or may not be: all that follows from it is
+// NaN either way.
+func softmax(g *fn) {
+	for _, a := range []struct{ arg, reg string }{{"s", "DI"}, {"m", "SI"}, {"l", "DX"}, {"c", "BX"}, {"mask", "R8"}, {"rows", "CX"}} {
+		g.op("MOVQ", g.arg(a.arg), a.reg)
+	}
+	scale := g.scalar("scale")
+	g.use(append([]string{"negInf"}, expUses...)...)
+	if g.regs == 16 {
+		g.use(laneBits)
+	}
+	g.loop("CX", 1, func() {
+		if g.regs == 32 {
+			softmaxRow512(g, scale)
+		} else {
+			softmaxRow256(g, scale)
+		}
+		g.op("ADDQ", 256, "DI")
+		for _, p := range []string{"SI", "DX", "BX"} {
+			g.op("ADDQ", 4, p)
+		}
+		g.op("ADDQ", 8, "R8")
+	})
+}
+
+// Registers of a row: the top in 8, the running maximum in 9, the lanes of the sum in 10 (and 11 at AVX2), temporaries below.
+
+func softmaxRow512(g *fn, scale v) {
+	valid := func(i int) string { return fmt.Sprintf("K%d", i+1) }
+	g.op("KMOVQ", "(R8)", "K1")
+	for i := 1; i < 4; i++ {
+		g.op("KSHIFTRQ", 16*i, "K1", valid(i))
+	}
+	g.op("VBROADCASTSS", "(SI)", v(9))
+	g.op("VMOVAPS", v(9), v(8))
+	for i := range 4 {
+		g.op("VMULPS", mem{base: "DI", off: 64 * i}, scale, v(i))
+		g.op("VMAXPS", v(i), v(8), valid(i), v(8))
+	}
+	g.foldMax(8, 4)
+	for i := range 4 {
+		g.op("VSUBPS", v(8), v(i), v(i))
+		g.expBelow(4, v(i), 5, 6, valid(i))
+		g.op("VMOVUPS", v(4), mem{base: "DI", off: 64 * i})
+		if i == 0 {
+			g.op("VMOVAPS", v(4), v(10))
+		} else {
+			g.op("VADDPS", v(4), v(10), v(10))
+		}
+	}
+	g.rescale()
+}
+
+func softmaxRow256(g *fn, scale v) {
+	valid := func(i int) {
+		g.op("VPBROADCASTB", mem{base: "R8", off: i}, v(7))
+		g.op("VPAND", g.c(laneBits), v(7), v(7))
+		g.op("VPCMPEQD", g.c(laneBits), v(7), v(7))
+	}
+	g.op("VBROADCASTSS", "(SI)", v(9))
+	g.op("VMOVAPS", v(9), v(8))
+	for i := range 8 {
+		valid(i)
+		g.op("VMULPS", mem{base: "DI", off: 32 * i}, scale, v(0))
+		g.op("VMOVUPS", v(0), mem{base: "DI", off: 32 * i})
+		g.op("VMOVUPS", g.c("negInf"), v(1))
+		g.op("VBLENDVPS", v(7), v(0), v(1), v(0))
+		g.op("VMAXPS", v(0), v(8), v(8))
+	}
+	g.foldMax(8, 4)
+	for i := range 8 {
+		g.op("VMOVUPS", mem{base: "DI", off: 32 * i}, v(0))
+		g.op("VSUBPS", v(8), v(0), v(0))
+		g.expBelow(4, 0, 5, 6, "")
+		valid(i)
+		g.op("VANDPS", v(7), v(4), v(4))
+		g.op("VMOVUPS", v(4), mem{base: "DI", off: 32 * i})
+		if sum := v(10 + i%2); i < 2 {
+			g.op("VMOVAPS", v(4), sum)
+		} else {
+			g.op("VADDPS", v(4), sum, sum)
+		}
+	}
+	g.op("VADDPS", v(11), v(10), v(10))
+	g.rescale()
+}
+
+// halves folds register x onto its lower half by op, down to lane 0; t is scratch. At AVX2 the first of fold16's steps has been taken.
+func (g *fn) halves(op string, x, t v) {
+	if g.regs == 32 {
+		g.op("VEXTRACTF32X8", 1, x, lower(t))
+		g.op(op, lower(t), lower(x), lower(x))
+	}
+	y, xmm := fmt.Sprintf("Y%d", x), func(r v) string { return fmt.Sprintf("X%d", r) }
+	g.op("VEXTRACTF128", 1, y, xmm(t))
+	g.op(op, xmm(t), xmm(x), xmm(x))
+	g.op("VMOVHLPS", xmm(x), xmm(x), xmm(t))
+	g.op(op, xmm(t), xmm(x), xmm(x))
+	g.op("VMOVSHDUP", xmm(x), xmm(t))
+	g.op(op, xmm(t), xmm(x), xmm(x))
+}
+
+// foldMax leaves the greatest lane of x in all of them.
+func (g *fn) foldMax(x, t v) {
+	g.halves("VMAXPS", x, t)
+	g.op("VBROADCASTSS", fmt.Sprintf("X%d", x), x)
+}
+
+// rescale ends a row: c = e^(m - top), l = l·c + the sum of the lanes, m = top.
+func (g *fn) rescale() {
+	g.op("VSUBPS", v(8), v(9), v(0))
+	g.expBelow(4, 0, 5, 6, "")
+	g.op("VMOVSS", "X4", "(BX)")
+	g.op("VMOVSS", "X8", "(SI)")
+	g.halves("VADDPS", 10, 5)
+	g.op("VMULSS", "(DX)", "X4", "X4")
+	g.op("VADDSS", "X10", "X4", "X4")
+	g.op("VMOVSS", "X4", "(DX)")
+}
+
+// transpose writes 64 rows of dim elements, pitch bytes apart, as columns. Each 16-byte lane of a register is taken from a different row, so
+// that unpacking inside lanes is all: lane i of register r starts as row r + i·n, n elements long, and comes out as column r of rows i·n to
+// i·n + n-1. dim is a multiple of 16.
+func transpose(g *fn, elem int) {
+	n := 16 / elem
+	perLine := g.bytes() / elem // rows side by side in a register
+	g.op("MOVQ", g.arg("dst"), "DI")
+	g.op("MOVQ", g.arg("src"), "SI")
+	g.op("MOVQ", g.arg("dim"), "CX")
+	g.op("MOVQ", g.arg("pitch"), "R9")
+	g.loop("CX", n, func() {
+		g.op("MOVQ", "SI", "AX")
+		g.op("MOVQ", "DI", "BX")
+		g.op("MOVQ", 64/perLine, "DX")
+		g.loop("DX", 1, func() {
+			for lane := range perLine / n {
+				for r := range v(n) {
+					switch {
+					case lane == 0:
+						g.op("VMOVDQU", "(AX)", fmt.Sprintf("X%d", r))
+					case g.regs == 32:
+						g.op("VINSERTI32X4", lane, "(AX)", r, r)
+					default:
+						g.op("VINSERTI128", lane, "(AX)", r, r)
+					}
+					g.op("ADDQ", "R9", "AX")
+				}
+			}
+			for c, r := range g.unpack(n) {
+				g.op(g.pick("VMOVDQU", "VMOVDQU32"), r, mem{base: "BX", off: c * 64 * elem})
+			}
+			g.op("ADDQ", g.bytes(), "BX")
+		})
+		g.op("ADDQ", 16, "SI")
+		g.op("ADDQ", n*64*elem, "DI")
+	})
+}
+
+// unpack transposes registers 0 to n-1 inside each 16-byte lane, 8 by 8 words or 4 by 4 floats, and says where the columns are.
+func (g *fn) unpack(n int) []v {
+	in, out := make([]v, n), make([]v, n)
+	for i := range in {
+		in[i], out[i] = v(i), v(n+i)
+	}
+	// Each stage interleaves rows i and i + n/2 into 2i and 2i+1, which turns the bits of the address (row, column) by one: after as many
+	// stages as the row has bits, row and column have changed places.
+	lo, hi, stages := "VPUNPCKLWD", "VPUNPCKHWD", 3
+	if n == 4 {
+		lo, hi, stages = "VPUNPCKLDQ", "VPUNPCKHDQ", 2
+	}
+	for range stages {
+		for i := range n / 2 {
+			g.op(lo, in[i+n/2], in[i], out[2*i])
+			g.op(hi, in[i+n/2], in[i], out[2*i+1])
+		}
+		in, out = out, in
+	}
+	return in
+}

@@ -1,0 +1,79 @@
+package attn
+
+//go:generate go run ../_asm attn .
+
+import (
+	"unsafe"
+
+	"github.com/pennyml/penny/dtype"
+	"github.com/pennyml/penny/internal/cpu"
+)
+
+// kernels is one level's assembly; what is nil falls to the reference. Scores and weigh are by cache type, transpose by element size.
+type kernels struct {
+	scores      [3]func(s, q *float32, k unsafe.Pointer, rows, dim int)
+	softmax     func(s, m, l, c *float32, mask *uint64, rows int, scale float32)
+	weigh       [3]func(o, p, c *float32, v unsafe.Pointer, dim, pitch, rows, n int)
+	transpose16 func(dst, src unsafe.Pointer, dim, pitch int)
+	transpose32 func(dst, src unsafe.Pointer, dim, pitch int)
+}
+
+var tables = [...]*kernels{cpu.Generic: {}, cpu.AVX2: &avx2, cpu.AVX512: &avx512}
+
+func current() *kernels { return tables[cpu.Current()] }
+
+// slot is where kernels keeps the function of a cache type.
+func slot(t dtype.Type) int {
+	switch t {
+	case dtype.F16:
+		return 1
+	case dtype.BF16:
+		return 2
+	}
+	return 0
+}
+
+func scores(s, q []float32, t dtype.Type, k []byte, rows, dim int) {
+	f := current().scores[slot(t)]
+	if f == nil {
+		scoresRef(s, q, t, k, rows, dim)
+		return
+	}
+	_, _, _ = s[rows*Block-1], q[rows*dim-1], k[dim*Block*t.BlockBytes()-1]
+	f(&s[0], &q[0], unsafe.Pointer(&k[0]), rows, dim)
+}
+
+func softmax(s, m, l, c []float32, mask []uint64, scale float32) {
+	f := current().softmax
+	if f == nil {
+		softmaxRef(s, m, l, c, mask, scale)
+		return
+	}
+	n := len(m)
+	_, _, _, _ = s[n*Block-1], l[n-1], c[n-1], mask[n-1]
+	f(&s[0], &m[0], &l[0], &c[0], &mask[0], n, scale)
+}
+
+func weigh(o, p, c []float32, t dtype.Type, v []byte, pitch, rows, n int) {
+	f := current().weigh[slot(t)]
+	if f == nil {
+		weighRef(o, p, c, t, v, pitch, rows, n)
+		return
+	}
+	dim, elem := len(o)/rows, t.BlockBytes()
+	_, _, _ = p[(rows-1)*Block+n-1], c[rows-1], v[((n-1)*pitch+dim)*elem-1]
+	f(&o[0], &p[0], &c[0], unsafe.Pointer(&v[0]), dim, pitch*elem, rows, n)
+}
+
+func transpose(dst []byte, elem int, src []byte, dim, pitch int) {
+	f := current().transpose16
+	if elem == 4 {
+		f = current().transpose32
+	}
+	if f == nil {
+		transposeRef(dst, elem, src, dim, pitch)
+		return
+	}
+	_, _ = dst[dim*Block*elem-1], src[((Block-1)*pitch+dim)*elem-1]
+	f(unsafe.Pointer(&dst[0]), unsafe.Pointer(&src[0]), dim, pitch*elem)
+}

@@ -84,25 +84,52 @@ func f32xf16Direct1x8avx512(t *tile)
 func f32Tile1x4avx2(t *tile)
 
 //go:noescape
-func f32Tile2x4avx2(t *tile)
-
-//go:noescape
-func f32Tile3x4avx2(t *tile)
-
-//go:noescape
 func f32TileFlush1x4avx2(t *tile)
+
+//go:noescape
+func f32Tile2x4avx2(t *tile)
 
 //go:noescape
 func f32TileFlush2x4avx2(t *tile)
 
 //go:noescape
+func f32Tile3x4avx2(t *tile)
+
+//go:noescape
 func f32TileFlush3x4avx2(t *tile)
+
+//go:noescape
+func f32Tile4x4avx2(t *tile)
+
+//go:noescape
+func f32TileFlush4x4avx2(t *tile)
+
+//go:noescape
+func f32Tile5x4avx2(t *tile)
+
+//go:noescape
+func f32TileFlush5x4avx2(t *tile)
+
+//go:noescape
+func f32Tile6x4avx2(t *tile)
+
+//go:noescape
+func f32TileFlush6x4avx2(t *tile)
 
 //go:noescape
 func f32Direct2x4avx2(t *tile)
 
 //go:noescape
 func f32Direct3x4avx2(t *tile)
+
+//go:noescape
+func f32Direct4x4avx2(t *tile)
+
+//go:noescape
+func f32Direct5x4avx2(t *tile)
+
+//go:noescape
+func f32Direct6x4avx2(t *tile)
 
 //go:noescape
 func f32Direct1x4avx2(t *tile)

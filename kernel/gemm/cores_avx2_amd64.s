@@ -4,1546 +4,5821 @@
 #include "textflag.h"
 
 // func f32Tile1x4avx2(t *tile)
-// 1 x 4 outputs in f32.
 TEXT ·f32Tile1x4avx2(SB), NOSPLIT, $0-8
-	MOVQ         t+0(FP), AX
-	MOVQ         tile_lanes(AX), DI
-	MOVQ         tile_x(AX), SI
-	MOVQ         tile_w(AX), BX
-	MOVQ         tile_xStep(AX), R8
-	MOVQ         tile_wRow(AX), R9
-	MOVQ         tile_wStep(AX), R10
-	MOVQ         tile_lanesRow(AX), R12
-	MOVQ         tile_reps(AX), R14
-	LEAQ         (R9)(R9*2), R11
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
 
 rep:
-	CMPQ         tile_cont(AX), $0
-	JNE          loadLow
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	JMP          goLow
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	JMP         goLow0
 
-loadLow:
-	VMOVUPS      0(DI), Y0
-	VMOVUPS      64(DI), Y1
-	VMOVUPS      128(DI), Y2
-	VMOVUPS      192(DI), Y3
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
 
-goLow:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow0
 
-stepLow:
-	VMOVUPS      0(DX), Y12
-	VMOVUPS      0(CX), Y15
-	VFMADD231PS  Y15, Y12, Y0
-	VMOVUPS      0(CX)(R9*1), Y15
-	VFMADD231PS  Y15, Y12, Y1
-	VMOVUPS      0(CX)(R9*2), Y15
-	VFMADD231PS  Y15, Y12, Y2
-	VMOVUPS      0(CX)(R11*1), Y15
-	VFMADD231PS  Y15, Y12, Y3
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          stepLow
-	VMOVUPS      Y0, 0(DI)
-	VMOVUPS      Y1, 64(DI)
-	VMOVUPS      Y2, 128(DI)
-	VMOVUPS      Y3, 192(DI)
-	CMPQ         tile_cont(AX), $0
-	JNE          loadHigh
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	JMP          goHigh
+roundLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VMOVUPS     64(DX), Y12
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $128, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow0
 
-loadHigh:
-	VMOVUPS      32(DI), Y0
-	VMOVUPS      96(DI), Y1
-	VMOVUPS      160(DI), Y2
-	VMOVUPS      224(DI), Y3
+restLow0:
+	ADDQ        $2, R15
+	JZ          doneLow0
 
-goHigh:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $64, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow0
 
-stepHigh:
-	VMOVUPS      32(DX), Y12
-	VMOVUPS      32(CX), Y15
-	VFMADD231PS  Y15, Y12, Y0
-	VMOVUPS      32(CX)(R9*1), Y15
-	VFMADD231PS  Y15, Y12, Y1
-	VMOVUPS      32(CX)(R9*2), Y15
-	VFMADD231PS  Y15, Y12, Y2
-	VMOVUPS      32(CX)(R11*1), Y15
-	VFMADD231PS  Y15, Y12, Y3
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          stepHigh
-	VMOVUPS      Y0, 32(DI)
-	VMOVUPS      Y1, 96(DI)
-	VMOVUPS      Y2, 160(DI)
-	VMOVUPS      Y3, 224(DI)
-	ADDQ         tile_lanesRep(AX), DI
-	ADDQ         tile_xRep(AX), SI
-	ADDQ         tile_wRep(AX), BX
-	DECQ         R14
-	JNZ          rep
-	VZEROUPPER   
-	RET          
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	JMP         goHigh0
 
-// func f32Tile2x4avx2(t *tile)
-// 2 x 4 outputs in f32.
-TEXT ·f32Tile2x4avx2(SB), NOSPLIT, $0-8
-	MOVQ         t+0(FP), AX
-	MOVQ         tile_lanes(AX), DI
-	MOVQ         tile_x(AX), SI
-	MOVQ         tile_w(AX), BX
-	MOVQ         tile_xStep(AX), R8
-	MOVQ         tile_wRow(AX), R9
-	MOVQ         tile_wStep(AX), R10
-	MOVQ         tile_lanesRow(AX), R12
-	MOVQ         tile_reps(AX), R14
-	LEAQ         (R9)(R9*2), R11
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
 
-rep:
-	CMPQ         tile_cont(AX), $0
-	JNE          loadLow
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	JMP          goLow
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh0
 
-loadLow:
-	VMOVUPS      0(DI), Y0
-	VMOVUPS      64(DI), Y1
-	VMOVUPS      128(DI), Y2
-	VMOVUPS      192(DI), Y3
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      0(CX), Y4
-	VMOVUPS      64(CX), Y5
-	VMOVUPS      128(CX), Y6
-	VMOVUPS      192(CX), Y7
+roundHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VMOVUPS     96(DX), Y12
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $128, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh0
 
-goLow:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
+restHigh0:
+	ADDQ        $2, R15
+	JZ          doneHigh0
 
-stepLow:
-	VMOVUPS      0(DX), Y12
-	VMOVUPS      64(DX), Y13
-	VMOVUPS      0(CX), Y15
-	VFMADD231PS  Y15, Y12, Y0
-	VFMADD231PS  Y15, Y13, Y4
-	VMOVUPS      0(CX)(R9*1), Y15
-	VFMADD231PS  Y15, Y12, Y1
-	VFMADD231PS  Y15, Y13, Y5
-	VMOVUPS      0(CX)(R9*2), Y15
-	VFMADD231PS  Y15, Y12, Y2
-	VFMADD231PS  Y15, Y13, Y6
-	VMOVUPS      0(CX)(R11*1), Y15
-	VFMADD231PS  Y15, Y12, Y3
-	VFMADD231PS  Y15, Y13, Y7
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          stepLow
-	VMOVUPS      Y0, 0(DI)
-	VMOVUPS      Y1, 64(DI)
-	VMOVUPS      Y2, 128(DI)
-	VMOVUPS      Y3, 192(DI)
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      Y4, 0(CX)
-	VMOVUPS      Y5, 64(CX)
-	VMOVUPS      Y6, 128(CX)
-	VMOVUPS      Y7, 192(CX)
-	CMPQ         tile_cont(AX), $0
-	JNE          loadHigh
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	JMP          goHigh
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $64, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh0
 
-loadHigh:
-	VMOVUPS      32(DI), Y0
-	VMOVUPS      96(DI), Y1
-	VMOVUPS      160(DI), Y2
-	VMOVUPS      224(DI), Y3
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      32(CX), Y4
-	VMOVUPS      96(CX), Y5
-	VMOVUPS      160(CX), Y6
-	VMOVUPS      224(CX), Y7
-
-goHigh:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
-
-stepHigh:
-	VMOVUPS      32(DX), Y12
-	VMOVUPS      96(DX), Y13
-	VMOVUPS      32(CX), Y15
-	VFMADD231PS  Y15, Y12, Y0
-	VFMADD231PS  Y15, Y13, Y4
-	VMOVUPS      32(CX)(R9*1), Y15
-	VFMADD231PS  Y15, Y12, Y1
-	VFMADD231PS  Y15, Y13, Y5
-	VMOVUPS      32(CX)(R9*2), Y15
-	VFMADD231PS  Y15, Y12, Y2
-	VFMADD231PS  Y15, Y13, Y6
-	VMOVUPS      32(CX)(R11*1), Y15
-	VFMADD231PS  Y15, Y12, Y3
-	VFMADD231PS  Y15, Y13, Y7
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          stepHigh
-	VMOVUPS      Y0, 32(DI)
-	VMOVUPS      Y1, 96(DI)
-	VMOVUPS      Y2, 160(DI)
-	VMOVUPS      Y3, 224(DI)
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      Y4, 32(CX)
-	VMOVUPS      Y5, 96(CX)
-	VMOVUPS      Y6, 160(CX)
-	VMOVUPS      Y7, 224(CX)
-	ADDQ         tile_lanesRep(AX), DI
-	ADDQ         tile_xRep(AX), SI
-	ADDQ         tile_wRep(AX), BX
-	DECQ         R14
-	JNZ          rep
-	VZEROUPPER   
-	RET          
-
-// func f32Tile3x4avx2(t *tile)
-// 3 x 4 outputs in f32.
-TEXT ·f32Tile3x4avx2(SB), NOSPLIT, $0-8
-	MOVQ         t+0(FP), AX
-	MOVQ         tile_lanes(AX), DI
-	MOVQ         tile_x(AX), SI
-	MOVQ         tile_w(AX), BX
-	MOVQ         tile_xStep(AX), R8
-	MOVQ         tile_wRow(AX), R9
-	MOVQ         tile_wStep(AX), R10
-	MOVQ         tile_lanesRow(AX), R12
-	MOVQ         tile_reps(AX), R14
-	LEAQ         (R9)(R9*2), R11
-
-rep:
-	CMPQ         tile_cont(AX), $0
-	JNE          loadLow
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	VXORPS       Y11, Y11, Y11
-	JMP          goLow
-
-loadLow:
-	VMOVUPS      0(DI), Y0
-	VMOVUPS      64(DI), Y1
-	VMOVUPS      128(DI), Y2
-	VMOVUPS      192(DI), Y3
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      0(CX), Y4
-	VMOVUPS      64(CX), Y5
-	VMOVUPS      128(CX), Y6
-	VMOVUPS      192(CX), Y7
-	ADDQ         R12, CX
-	VMOVUPS      0(CX), Y8
-	VMOVUPS      64(CX), Y9
-	VMOVUPS      128(CX), Y10
-	VMOVUPS      192(CX), Y11
-
-goLow:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
-
-stepLow:
-	VMOVUPS      0(DX), Y12
-	VMOVUPS      64(DX), Y13
-	VMOVUPS      128(DX), Y14
-	VMOVUPS      0(CX), Y15
-	VFMADD231PS  Y15, Y12, Y0
-	VFMADD231PS  Y15, Y13, Y4
-	VFMADD231PS  Y15, Y14, Y8
-	VMOVUPS      0(CX)(R9*1), Y15
-	VFMADD231PS  Y15, Y12, Y1
-	VFMADD231PS  Y15, Y13, Y5
-	VFMADD231PS  Y15, Y14, Y9
-	VMOVUPS      0(CX)(R9*2), Y15
-	VFMADD231PS  Y15, Y12, Y2
-	VFMADD231PS  Y15, Y13, Y6
-	VFMADD231PS  Y15, Y14, Y10
-	VMOVUPS      0(CX)(R11*1), Y15
-	VFMADD231PS  Y15, Y12, Y3
-	VFMADD231PS  Y15, Y13, Y7
-	VFMADD231PS  Y15, Y14, Y11
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          stepLow
-	VMOVUPS      Y0, 0(DI)
-	VMOVUPS      Y1, 64(DI)
-	VMOVUPS      Y2, 128(DI)
-	VMOVUPS      Y3, 192(DI)
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      Y4, 0(CX)
-	VMOVUPS      Y5, 64(CX)
-	VMOVUPS      Y6, 128(CX)
-	VMOVUPS      Y7, 192(CX)
-	ADDQ         R12, CX
-	VMOVUPS      Y8, 0(CX)
-	VMOVUPS      Y9, 64(CX)
-	VMOVUPS      Y10, 128(CX)
-	VMOVUPS      Y11, 192(CX)
-	CMPQ         tile_cont(AX), $0
-	JNE          loadHigh
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	VXORPS       Y11, Y11, Y11
-	JMP          goHigh
-
-loadHigh:
-	VMOVUPS      32(DI), Y0
-	VMOVUPS      96(DI), Y1
-	VMOVUPS      160(DI), Y2
-	VMOVUPS      224(DI), Y3
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      32(CX), Y4
-	VMOVUPS      96(CX), Y5
-	VMOVUPS      160(CX), Y6
-	VMOVUPS      224(CX), Y7
-	ADDQ         R12, CX
-	VMOVUPS      32(CX), Y8
-	VMOVUPS      96(CX), Y9
-	VMOVUPS      160(CX), Y10
-	VMOVUPS      224(CX), Y11
-
-goHigh:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
-
-stepHigh:
-	VMOVUPS      32(DX), Y12
-	VMOVUPS      96(DX), Y13
-	VMOVUPS      160(DX), Y14
-	VMOVUPS      32(CX), Y15
-	VFMADD231PS  Y15, Y12, Y0
-	VFMADD231PS  Y15, Y13, Y4
-	VFMADD231PS  Y15, Y14, Y8
-	VMOVUPS      32(CX)(R9*1), Y15
-	VFMADD231PS  Y15, Y12, Y1
-	VFMADD231PS  Y15, Y13, Y5
-	VFMADD231PS  Y15, Y14, Y9
-	VMOVUPS      32(CX)(R9*2), Y15
-	VFMADD231PS  Y15, Y12, Y2
-	VFMADD231PS  Y15, Y13, Y6
-	VFMADD231PS  Y15, Y14, Y10
-	VMOVUPS      32(CX)(R11*1), Y15
-	VFMADD231PS  Y15, Y12, Y3
-	VFMADD231PS  Y15, Y13, Y7
-	VFMADD231PS  Y15, Y14, Y11
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          stepHigh
-	VMOVUPS      Y0, 32(DI)
-	VMOVUPS      Y1, 96(DI)
-	VMOVUPS      Y2, 160(DI)
-	VMOVUPS      Y3, 224(DI)
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      Y4, 32(CX)
-	VMOVUPS      Y5, 96(CX)
-	VMOVUPS      Y6, 160(CX)
-	VMOVUPS      Y7, 224(CX)
-	ADDQ         R12, CX
-	VMOVUPS      Y8, 32(CX)
-	VMOVUPS      Y9, 96(CX)
-	VMOVUPS      Y10, 160(CX)
-	VMOVUPS      Y11, 224(CX)
-	ADDQ         tile_lanesRep(AX), DI
-	ADDQ         tile_xRep(AX), SI
-	ADDQ         tile_wRep(AX), BX
-	DECQ         R14
-	JNZ          rep
-	VZEROUPPER   
-	RET          
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
 
 // func f32TileFlush1x4avx2(t *tile)
-// 1 x 4 outputs in f32.
 TEXT ·f32TileFlush1x4avx2(SB), NOSPLIT, $8-8
-	MOVQ         t+0(FP), AX
-	MOVQ         tile_lanes(AX), DI
-	MOVQ         tile_x(AX), SI
-	MOVQ         tile_w(AX), BX
-	MOVQ         tile_xStep(AX), R8
-	MOVQ         tile_wRow(AX), R9
-	MOVQ         tile_wStep(AX), R10
-	MOVQ         tile_lanesRow(AX), R12
-	MOVQ         tile_reps(AX), R14
-	LEAQ         (R9)(R9*2), R11
-	STMXCSR      old-8(SP)
-	MOVL         old-8(SP), CX
-	ORL          $0x8040, CX
-	MOVL         CX, new-4(SP)
-	LDMXCSR      new-4(SP)
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	STMXCSR     old-8(SP)
+	MOVL        old-8(SP), CX
+	ORL         $0x8040, CX
+	MOVL        CX, new-4(SP)
+	LDMXCSR     new-4(SP)
 
 rep:
-	CMPQ         tile_cont(AX), $0
-	JNE          loadLow
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	JMP          goLow
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	JMP         goLow0
 
-loadLow:
-	VMOVUPS      0(DI), Y0
-	VMOVUPS      64(DI), Y1
-	VMOVUPS      128(DI), Y2
-	VMOVUPS      192(DI), Y3
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
 
-goLow:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow0
 
-stepLow:
-	VMOVUPS      0(DX), Y12
-	VMOVUPS      0(CX), Y15
-	VFMADD231PS  Y15, Y12, Y0
-	VMOVUPS      0(CX)(R9*1), Y15
-	VFMADD231PS  Y15, Y12, Y1
-	VMOVUPS      0(CX)(R9*2), Y15
-	VFMADD231PS  Y15, Y12, Y2
-	VMOVUPS      0(CX)(R11*1), Y15
-	VFMADD231PS  Y15, Y12, Y3
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          stepLow
-	VMOVUPS      Y0, 0(DI)
-	VMOVUPS      Y1, 64(DI)
-	VMOVUPS      Y2, 128(DI)
-	VMOVUPS      Y3, 192(DI)
-	CMPQ         tile_cont(AX), $0
-	JNE          loadHigh
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	JMP          goHigh
+roundLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VMOVUPS     64(DX), Y12
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $128, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow0
 
-loadHigh:
-	VMOVUPS      32(DI), Y0
-	VMOVUPS      96(DI), Y1
-	VMOVUPS      160(DI), Y2
-	VMOVUPS      224(DI), Y3
+restLow0:
+	ADDQ        $2, R15
+	JZ          doneLow0
 
-goHigh:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $64, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow0
 
-stepHigh:
-	VMOVUPS      32(DX), Y12
-	VMOVUPS      32(CX), Y15
-	VFMADD231PS  Y15, Y12, Y0
-	VMOVUPS      32(CX)(R9*1), Y15
-	VFMADD231PS  Y15, Y12, Y1
-	VMOVUPS      32(CX)(R9*2), Y15
-	VFMADD231PS  Y15, Y12, Y2
-	VMOVUPS      32(CX)(R11*1), Y15
-	VFMADD231PS  Y15, Y12, Y3
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          stepHigh
-	VMOVUPS      Y0, 32(DI)
-	VMOVUPS      Y1, 96(DI)
-	VMOVUPS      Y2, 160(DI)
-	VMOVUPS      Y3, 224(DI)
-	ADDQ         tile_lanesRep(AX), DI
-	ADDQ         tile_xRep(AX), SI
-	ADDQ         tile_wRep(AX), BX
-	DECQ         R14
-	JNZ          rep
-	LDMXCSR      old-8(SP)
-	VZEROUPPER   
-	RET          
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh0
+
+roundHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VMOVUPS     96(DX), Y12
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $128, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh0
+
+restHigh0:
+	ADDQ        $2, R15
+	JZ          doneHigh0
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $64, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	LDMXCSR     old-8(SP)
+	VZEROUPPER
+	RET
+
+// func f32Tile2x4avx2(t *tile)
+TEXT ·f32Tile2x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow0
+
+roundLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VMOVUPS     128(DX), Y12
+	VMOVUPS     192(DX), Y13
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $256, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow0
+
+restLow0:
+	ADDQ        $2, R15
+	JZ          doneLow0
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $128, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh0
+
+roundHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VMOVUPS     160(DX), Y12
+	VMOVUPS     224(DX), Y13
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $256, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh0
+
+restHigh0:
+	ADDQ        $2, R15
+	JZ          doneHigh0
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $128, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
 
 // func f32TileFlush2x4avx2(t *tile)
-// 2 x 4 outputs in f32.
 TEXT ·f32TileFlush2x4avx2(SB), NOSPLIT, $8-8
-	MOVQ         t+0(FP), AX
-	MOVQ         tile_lanes(AX), DI
-	MOVQ         tile_x(AX), SI
-	MOVQ         tile_w(AX), BX
-	MOVQ         tile_xStep(AX), R8
-	MOVQ         tile_wRow(AX), R9
-	MOVQ         tile_wStep(AX), R10
-	MOVQ         tile_lanesRow(AX), R12
-	MOVQ         tile_reps(AX), R14
-	LEAQ         (R9)(R9*2), R11
-	STMXCSR      old-8(SP)
-	MOVL         old-8(SP), CX
-	ORL          $0x8040, CX
-	MOVL         CX, new-4(SP)
-	LDMXCSR      new-4(SP)
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	STMXCSR     old-8(SP)
+	MOVL        old-8(SP), CX
+	ORL         $0x8040, CX
+	MOVL        CX, new-4(SP)
+	LDMXCSR     new-4(SP)
 
 rep:
-	CMPQ         tile_cont(AX), $0
-	JNE          loadLow
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	JMP          goLow
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goLow0
 
-loadLow:
-	VMOVUPS      0(DI), Y0
-	VMOVUPS      64(DI), Y1
-	VMOVUPS      128(DI), Y2
-	VMOVUPS      192(DI), Y3
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      0(CX), Y4
-	VMOVUPS      64(CX), Y5
-	VMOVUPS      128(CX), Y6
-	VMOVUPS      192(CX), Y7
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
 
-goLow:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow0
 
-stepLow:
-	VMOVUPS      0(DX), Y12
-	VMOVUPS      64(DX), Y13
-	VMOVUPS      0(CX), Y15
-	VFMADD231PS  Y15, Y12, Y0
-	VFMADD231PS  Y15, Y13, Y4
-	VMOVUPS      0(CX)(R9*1), Y15
-	VFMADD231PS  Y15, Y12, Y1
-	VFMADD231PS  Y15, Y13, Y5
-	VMOVUPS      0(CX)(R9*2), Y15
-	VFMADD231PS  Y15, Y12, Y2
-	VFMADD231PS  Y15, Y13, Y6
-	VMOVUPS      0(CX)(R11*1), Y15
-	VFMADD231PS  Y15, Y12, Y3
-	VFMADD231PS  Y15, Y13, Y7
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          stepLow
-	VMOVUPS      Y0, 0(DI)
-	VMOVUPS      Y1, 64(DI)
-	VMOVUPS      Y2, 128(DI)
-	VMOVUPS      Y3, 192(DI)
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      Y4, 0(CX)
-	VMOVUPS      Y5, 64(CX)
-	VMOVUPS      Y6, 128(CX)
-	VMOVUPS      Y7, 192(CX)
-	CMPQ         tile_cont(AX), $0
-	JNE          loadHigh
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	JMP          goHigh
+roundLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VMOVUPS     128(DX), Y12
+	VMOVUPS     192(DX), Y13
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $256, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow0
 
-loadHigh:
-	VMOVUPS      32(DI), Y0
-	VMOVUPS      96(DI), Y1
-	VMOVUPS      160(DI), Y2
-	VMOVUPS      224(DI), Y3
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      32(CX), Y4
-	VMOVUPS      96(CX), Y5
-	VMOVUPS      160(CX), Y6
-	VMOVUPS      224(CX), Y7
+restLow0:
+	ADDQ        $2, R15
+	JZ          doneLow0
 
-goHigh:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $128, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow0
 
-stepHigh:
-	VMOVUPS      32(DX), Y12
-	VMOVUPS      96(DX), Y13
-	VMOVUPS      32(CX), Y15
-	VFMADD231PS  Y15, Y12, Y0
-	VFMADD231PS  Y15, Y13, Y4
-	VMOVUPS      32(CX)(R9*1), Y15
-	VFMADD231PS  Y15, Y12, Y1
-	VFMADD231PS  Y15, Y13, Y5
-	VMOVUPS      32(CX)(R9*2), Y15
-	VFMADD231PS  Y15, Y12, Y2
-	VFMADD231PS  Y15, Y13, Y6
-	VMOVUPS      32(CX)(R11*1), Y15
-	VFMADD231PS  Y15, Y12, Y3
-	VFMADD231PS  Y15, Y13, Y7
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          stepHigh
-	VMOVUPS      Y0, 32(DI)
-	VMOVUPS      Y1, 96(DI)
-	VMOVUPS      Y2, 160(DI)
-	VMOVUPS      Y3, 224(DI)
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      Y4, 32(CX)
-	VMOVUPS      Y5, 96(CX)
-	VMOVUPS      Y6, 160(CX)
-	VMOVUPS      Y7, 224(CX)
-	ADDQ         tile_lanesRep(AX), DI
-	ADDQ         tile_xRep(AX), SI
-	ADDQ         tile_wRep(AX), BX
-	DECQ         R14
-	JNZ          rep
-	LDMXCSR      old-8(SP)
-	VZEROUPPER   
-	RET          
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh0
+
+roundHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VMOVUPS     160(DX), Y12
+	VMOVUPS     224(DX), Y13
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $256, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh0
+
+restHigh0:
+	ADDQ        $2, R15
+	JZ          doneHigh0
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $128, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	LDMXCSR     old-8(SP)
+	VZEROUPPER
+	RET
+
+// func f32Tile3x4avx2(t *tile)
+TEXT ·f32Tile3x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow0
+
+roundLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VMOVUPS     320(DX), Y14
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow0
+
+restLow0:
+	ADDQ        $2, R15
+	JZ          doneLow0
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $192, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh0
+
+roundHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VMOVUPS     352(DX), Y14
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh0
+
+restHigh0:
+	ADDQ        $2, R15
+	JZ          doneHigh0
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $192, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
 
 // func f32TileFlush3x4avx2(t *tile)
-// 3 x 4 outputs in f32.
 TEXT ·f32TileFlush3x4avx2(SB), NOSPLIT, $8-8
-	MOVQ         t+0(FP), AX
-	MOVQ         tile_lanes(AX), DI
-	MOVQ         tile_x(AX), SI
-	MOVQ         tile_w(AX), BX
-	MOVQ         tile_xStep(AX), R8
-	MOVQ         tile_wRow(AX), R9
-	MOVQ         tile_wStep(AX), R10
-	MOVQ         tile_lanesRow(AX), R12
-	MOVQ         tile_reps(AX), R14
-	LEAQ         (R9)(R9*2), R11
-	STMXCSR      old-8(SP)
-	MOVL         old-8(SP), CX
-	ORL          $0x8040, CX
-	MOVL         CX, new-4(SP)
-	LDMXCSR      new-4(SP)
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	STMXCSR     old-8(SP)
+	MOVL        old-8(SP), CX
+	ORL         $0x8040, CX
+	MOVL        CX, new-4(SP)
+	LDMXCSR     new-4(SP)
 
 rep:
-	CMPQ         tile_cont(AX), $0
-	JNE          loadLow
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	VXORPS       Y11, Y11, Y11
-	JMP          goLow
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
 
-loadLow:
-	VMOVUPS      0(DI), Y0
-	VMOVUPS      64(DI), Y1
-	VMOVUPS      128(DI), Y2
-	VMOVUPS      192(DI), Y3
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      0(CX), Y4
-	VMOVUPS      64(CX), Y5
-	VMOVUPS      128(CX), Y6
-	VMOVUPS      192(CX), Y7
-	ADDQ         R12, CX
-	VMOVUPS      0(CX), Y8
-	VMOVUPS      64(CX), Y9
-	VMOVUPS      128(CX), Y10
-	VMOVUPS      192(CX), Y11
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
 
-goLow:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow0
 
-stepLow:
-	VMOVUPS      0(DX), Y12
-	VMOVUPS      64(DX), Y13
-	VMOVUPS      128(DX), Y14
-	VMOVUPS      0(CX), Y15
-	VFMADD231PS  Y15, Y12, Y0
-	VFMADD231PS  Y15, Y13, Y4
-	VFMADD231PS  Y15, Y14, Y8
-	VMOVUPS      0(CX)(R9*1), Y15
-	VFMADD231PS  Y15, Y12, Y1
-	VFMADD231PS  Y15, Y13, Y5
-	VFMADD231PS  Y15, Y14, Y9
-	VMOVUPS      0(CX)(R9*2), Y15
-	VFMADD231PS  Y15, Y12, Y2
-	VFMADD231PS  Y15, Y13, Y6
-	VFMADD231PS  Y15, Y14, Y10
-	VMOVUPS      0(CX)(R11*1), Y15
-	VFMADD231PS  Y15, Y12, Y3
-	VFMADD231PS  Y15, Y13, Y7
-	VFMADD231PS  Y15, Y14, Y11
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          stepLow
-	VMOVUPS      Y0, 0(DI)
-	VMOVUPS      Y1, 64(DI)
-	VMOVUPS      Y2, 128(DI)
-	VMOVUPS      Y3, 192(DI)
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      Y4, 0(CX)
-	VMOVUPS      Y5, 64(CX)
-	VMOVUPS      Y6, 128(CX)
-	VMOVUPS      Y7, 192(CX)
-	ADDQ         R12, CX
-	VMOVUPS      Y8, 0(CX)
-	VMOVUPS      Y9, 64(CX)
-	VMOVUPS      Y10, 128(CX)
-	VMOVUPS      Y11, 192(CX)
-	CMPQ         tile_cont(AX), $0
-	JNE          loadHigh
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	VXORPS       Y11, Y11, Y11
-	JMP          goHigh
+roundLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VMOVUPS     320(DX), Y14
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow0
 
-loadHigh:
-	VMOVUPS      32(DI), Y0
-	VMOVUPS      96(DI), Y1
-	VMOVUPS      160(DI), Y2
-	VMOVUPS      224(DI), Y3
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      32(CX), Y4
-	VMOVUPS      96(CX), Y5
-	VMOVUPS      160(CX), Y6
-	VMOVUPS      224(CX), Y7
-	ADDQ         R12, CX
-	VMOVUPS      32(CX), Y8
-	VMOVUPS      96(CX), Y9
-	VMOVUPS      160(CX), Y10
-	VMOVUPS      224(CX), Y11
+restLow0:
+	ADDQ        $2, R15
+	JZ          doneLow0
 
-goHigh:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $192, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow0
 
-stepHigh:
-	VMOVUPS      32(DX), Y12
-	VMOVUPS      96(DX), Y13
-	VMOVUPS      160(DX), Y14
-	VMOVUPS      32(CX), Y15
-	VFMADD231PS  Y15, Y12, Y0
-	VFMADD231PS  Y15, Y13, Y4
-	VFMADD231PS  Y15, Y14, Y8
-	VMOVUPS      32(CX)(R9*1), Y15
-	VFMADD231PS  Y15, Y12, Y1
-	VFMADD231PS  Y15, Y13, Y5
-	VFMADD231PS  Y15, Y14, Y9
-	VMOVUPS      32(CX)(R9*2), Y15
-	VFMADD231PS  Y15, Y12, Y2
-	VFMADD231PS  Y15, Y13, Y6
-	VFMADD231PS  Y15, Y14, Y10
-	VMOVUPS      32(CX)(R11*1), Y15
-	VFMADD231PS  Y15, Y12, Y3
-	VFMADD231PS  Y15, Y13, Y7
-	VFMADD231PS  Y15, Y14, Y11
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          stepHigh
-	VMOVUPS      Y0, 32(DI)
-	VMOVUPS      Y1, 96(DI)
-	VMOVUPS      Y2, 160(DI)
-	VMOVUPS      Y3, 224(DI)
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      Y4, 32(CX)
-	VMOVUPS      Y5, 96(CX)
-	VMOVUPS      Y6, 160(CX)
-	VMOVUPS      Y7, 224(CX)
-	ADDQ         R12, CX
-	VMOVUPS      Y8, 32(CX)
-	VMOVUPS      Y9, 96(CX)
-	VMOVUPS      Y10, 160(CX)
-	VMOVUPS      Y11, 224(CX)
-	ADDQ         tile_lanesRep(AX), DI
-	ADDQ         tile_xRep(AX), SI
-	ADDQ         tile_wRep(AX), BX
-	DECQ         R14
-	JNZ          rep
-	LDMXCSR      old-8(SP)
-	VZEROUPPER   
-	RET          
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh0
+
+roundHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VMOVUPS     352(DX), Y14
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh0
+
+restHigh0:
+	ADDQ        $2, R15
+	JZ          doneHigh0
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $192, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	LDMXCSR     old-8(SP)
+	VZEROUPPER
+	RET
+
+// func f32Tile4x4avx2(t *tile)
+TEXT ·f32Tile4x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow0
+
+roundLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     256(DX), Y12
+	VMOVUPS     320(DX), Y13
+	VMOVUPS     384(DX), Y14
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $512, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow0
+
+restLow0:
+	ADDQ        $2, R15
+	JZ          doneLow0
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $256, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh0
+
+roundHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     288(DX), Y12
+	VMOVUPS     352(DX), Y13
+	VMOVUPS     416(DX), Y14
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $512, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh0
+
+restHigh0:
+	ADDQ        $2, R15
+	JZ          doneHigh0
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $256, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow3
+
+roundLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VMOVUPS     448(DX), Y12
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $512, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow3
+
+restLow3:
+	ADDQ        $2, R15
+	JZ          doneLow3
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $256, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh3
+
+roundHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VMOVUPS     480(DX), Y12
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $512, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh3
+
+restHigh3:
+	ADDQ        $2, R15
+	JZ          doneHigh3
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $256, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
+
+// func f32TileFlush4x4avx2(t *tile)
+TEXT ·f32TileFlush4x4avx2(SB), NOSPLIT, $8-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	STMXCSR     old-8(SP)
+	MOVL        old-8(SP), CX
+	ORL         $0x8040, CX
+	MOVL        CX, new-4(SP)
+	LDMXCSR     new-4(SP)
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow0
+
+roundLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     256(DX), Y12
+	VMOVUPS     320(DX), Y13
+	VMOVUPS     384(DX), Y14
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $512, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow0
+
+restLow0:
+	ADDQ        $2, R15
+	JZ          doneLow0
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $256, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh0
+
+roundHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     288(DX), Y12
+	VMOVUPS     352(DX), Y13
+	VMOVUPS     416(DX), Y14
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $512, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh0
+
+restHigh0:
+	ADDQ        $2, R15
+	JZ          doneHigh0
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $256, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow3
+
+roundLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VMOVUPS     448(DX), Y12
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $512, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow3
+
+restLow3:
+	ADDQ        $2, R15
+	JZ          doneLow3
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $256, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh3
+
+roundHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VMOVUPS     480(DX), Y12
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $512, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh3
+
+restHigh3:
+	ADDQ        $2, R15
+	JZ          doneHigh3
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $256, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	LDMXCSR     old-8(SP)
+	VZEROUPPER
+	RET
+
+// func f32Tile5x4avx2(t *tile)
+TEXT ·f32Tile5x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow0
+
+roundLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     320(DX), Y12
+	VMOVUPS     384(DX), Y13
+	VMOVUPS     448(DX), Y14
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $640, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow0
+
+restLow0:
+	ADDQ        $2, R15
+	JZ          doneLow0
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $320, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh0
+
+roundHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     352(DX), Y12
+	VMOVUPS     416(DX), Y13
+	VMOVUPS     480(DX), Y14
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $640, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh0
+
+restHigh0:
+	ADDQ        $2, R15
+	JZ          doneHigh0
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $320, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow3
+
+roundLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VMOVUPS     512(DX), Y12
+	VMOVUPS     576(DX), Y13
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $640, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow3
+
+restLow3:
+	ADDQ        $2, R15
+	JZ          doneLow3
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $320, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh3
+
+roundHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VMOVUPS     544(DX), Y12
+	VMOVUPS     608(DX), Y13
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $640, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh3
+
+restHigh3:
+	ADDQ        $2, R15
+	JZ          doneHigh3
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $320, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
+
+// func f32TileFlush5x4avx2(t *tile)
+TEXT ·f32TileFlush5x4avx2(SB), NOSPLIT, $8-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	STMXCSR     old-8(SP)
+	MOVL        old-8(SP), CX
+	ORL         $0x8040, CX
+	MOVL        CX, new-4(SP)
+	LDMXCSR     new-4(SP)
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow0
+
+roundLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     320(DX), Y12
+	VMOVUPS     384(DX), Y13
+	VMOVUPS     448(DX), Y14
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $640, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow0
+
+restLow0:
+	ADDQ        $2, R15
+	JZ          doneLow0
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $320, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh0
+
+roundHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     352(DX), Y12
+	VMOVUPS     416(DX), Y13
+	VMOVUPS     480(DX), Y14
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $640, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh0
+
+restHigh0:
+	ADDQ        $2, R15
+	JZ          doneHigh0
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $320, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow3
+
+roundLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VMOVUPS     512(DX), Y12
+	VMOVUPS     576(DX), Y13
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $640, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow3
+
+restLow3:
+	ADDQ        $2, R15
+	JZ          doneLow3
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $320, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh3
+
+roundHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VMOVUPS     544(DX), Y12
+	VMOVUPS     608(DX), Y13
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $640, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh3
+
+restHigh3:
+	ADDQ        $2, R15
+	JZ          doneHigh3
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $320, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	LDMXCSR     old-8(SP)
+	VZEROUPPER
+	RET
+
+// func f32Tile6x4avx2(t *tile)
+TEXT ·f32Tile6x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow0
+
+roundLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     384(DX), Y12
+	VMOVUPS     448(DX), Y13
+	VMOVUPS     512(DX), Y14
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $768, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow0
+
+restLow0:
+	ADDQ        $2, R15
+	JZ          doneLow0
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh0
+
+roundHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     416(DX), Y12
+	VMOVUPS     480(DX), Y13
+	VMOVUPS     544(DX), Y14
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $768, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh0
+
+restHigh0:
+	ADDQ        $2, R15
+	JZ          doneHigh0
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow3
+
+roundLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VMOVUPS     320(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     576(DX), Y12
+	VMOVUPS     640(DX), Y13
+	VMOVUPS     704(DX), Y14
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $768, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow3
+
+restLow3:
+	ADDQ        $2, R15
+	JZ          doneLow3
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VMOVUPS     320(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh3
+
+roundHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VMOVUPS     352(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     608(DX), Y12
+	VMOVUPS     672(DX), Y13
+	VMOVUPS     736(DX), Y14
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $768, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh3
+
+restHigh3:
+	ADDQ        $2, R15
+	JZ          doneHigh3
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VMOVUPS     352(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
+
+// func f32TileFlush6x4avx2(t *tile)
+TEXT ·f32TileFlush6x4avx2(SB), NOSPLIT, $8-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	STMXCSR     old-8(SP)
+	MOVL        old-8(SP), CX
+	ORL         $0x8040, CX
+	MOVL        CX, new-4(SP)
+	LDMXCSR     new-4(SP)
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow0
+
+roundLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     384(DX), Y12
+	VMOVUPS     448(DX), Y13
+	VMOVUPS     512(DX), Y14
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $768, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow0
+
+restLow0:
+	ADDQ        $2, R15
+	JZ          doneLow0
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh0
+
+roundHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     416(DX), Y12
+	VMOVUPS     480(DX), Y13
+	VMOVUPS     544(DX), Y14
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $768, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh0
+
+restHigh0:
+	ADDQ        $2, R15
+	JZ          doneHigh0
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restLow3
+
+roundLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VMOVUPS     320(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     576(DX), Y12
+	VMOVUPS     640(DX), Y13
+	VMOVUPS     704(DX), Y14
+	VMOVUPS     256(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     320(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     384(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     448(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $768, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundLow3
+
+restLow3:
+	ADDQ        $2, R15
+	JZ          doneLow3
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VMOVUPS     320(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     64(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     128(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     192(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+	SUBQ        $2, R15
+	JLT         restHigh3
+
+roundHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VMOVUPS     352(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     608(DX), Y12
+	VMOVUPS     672(DX), Y13
+	VMOVUPS     736(DX), Y14
+	VMOVUPS     288(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     352(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     416(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     480(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $768, DX
+	ADDQ        $512, CX
+	SUBQ        $2, R15
+	JGE         roundHigh3
+
+restHigh3:
+	ADDQ        $2, R15
+	JZ          doneHigh3
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VMOVUPS     352(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     96(CX), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     160(CX), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     224(CX), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $256, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	LDMXCSR     old-8(SP)
+	VZEROUPPER
+	RET
 
 // func f32Direct2x4avx2(t *tile)
-// 2 x 4 outputs in f32.
 TEXT ·f32Direct2x4avx2(SB), NOSPLIT, $0-8
-	MOVQ         t+0(FP), AX
-	MOVQ         tile_lanes(AX), DI
-	MOVQ         tile_x(AX), SI
-	MOVQ         tile_w(AX), BX
-	MOVQ         tile_xStep(AX), R8
-	MOVQ         tile_wRow(AX), R9
-	MOVQ         tile_wStep(AX), R10
-	MOVQ         tile_lanesRow(AX), R12
-	MOVQ         tile_reps(AX), R14
-	LEAQ         (R9)(R9*2), R11
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
 
 rep:
-	CMPQ         tile_cont(AX), $0
-	JNE          loadLow
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	JMP          goLow
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goLow0
 
-loadLow:
-	VMOVUPS      0(DI), Y0
-	VMOVUPS      64(DI), Y1
-	VMOVUPS      128(DI), Y2
-	VMOVUPS      192(DI), Y3
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      0(CX), Y4
-	VMOVUPS      64(CX), Y5
-	VMOVUPS      128(CX), Y6
-	VMOVUPS      192(CX), Y7
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
 
-goLow:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
-	MOVQ         tile_ahead(AX), R13
-	ADDQ         BX, R13
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
 
-stepLow:
-	VMOVUPS      0(DX), Y12
-	VMOVUPS      64(DX), Y13
-	VMOVUPS      0(CX), Y15
-	PREFETCHT0   0(R13)
-	VFMADD231PS  Y15, Y12, Y0
-	VFMADD231PS  Y15, Y13, Y4
-	VMOVUPS      0(CX)(R9*1), Y15
-	PREFETCHT0   0(R13)(R9*1)
-	VFMADD231PS  Y15, Y12, Y1
-	VFMADD231PS  Y15, Y13, Y5
-	VMOVUPS      0(CX)(R9*2), Y15
-	PREFETCHT0   0(R13)(R9*2)
-	VFMADD231PS  Y15, Y12, Y2
-	VFMADD231PS  Y15, Y13, Y6
-	VMOVUPS      0(CX)(R11*1), Y15
-	PREFETCHT0   0(R13)(R11*1)
-	VFMADD231PS  Y15, Y12, Y3
-	VFMADD231PS  Y15, Y13, Y7
-	ADDQ         R10, R13
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          stepLow
-	VMOVUPS      Y0, 0(DI)
-	VMOVUPS      Y1, 64(DI)
-	VMOVUPS      Y2, 128(DI)
-	VMOVUPS      Y3, 192(DI)
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      Y4, 0(CX)
-	VMOVUPS      Y5, 64(CX)
-	VMOVUPS      Y6, 128(CX)
-	VMOVUPS      Y7, 192(CX)
-	CMPQ         tile_cont(AX), $0
-	JNE          loadHigh
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	JMP          goHigh
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     0(CX), Y15
+	PREFETCHT0  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     0(CX)(R9*1), Y15
+	PREFETCHT0  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     0(CX)(R9*2), Y15
+	PREFETCHT0  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     0(CX)(R11*1), Y15
+	PREFETCHT0  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $128, DX
+	ADDQ        $64, CX
+	ADDQ        $64, R10
+	DECQ        R15
+	JNZ         stepLow0
 
-loadHigh:
-	VMOVUPS      32(DI), Y0
-	VMOVUPS      96(DI), Y1
-	VMOVUPS      160(DI), Y2
-	VMOVUPS      224(DI), Y3
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      32(CX), Y4
-	VMOVUPS      96(CX), Y5
-	VMOVUPS      160(CX), Y6
-	VMOVUPS      224(CX), Y7
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goHigh0
 
-goHigh:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
 
-stepHigh:
-	VMOVUPS      32(DX), Y12
-	VMOVUPS      96(DX), Y13
-	VMOVUPS      32(CX), Y15
-	VFMADD231PS  Y15, Y12, Y0
-	VFMADD231PS  Y15, Y13, Y4
-	VMOVUPS      32(CX)(R9*1), Y15
-	VFMADD231PS  Y15, Y12, Y1
-	VFMADD231PS  Y15, Y13, Y5
-	VMOVUPS      32(CX)(R9*2), Y15
-	VFMADD231PS  Y15, Y12, Y2
-	VFMADD231PS  Y15, Y13, Y6
-	VMOVUPS      32(CX)(R11*1), Y15
-	VFMADD231PS  Y15, Y12, Y3
-	VFMADD231PS  Y15, Y13, Y7
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          stepHigh
-	VMOVUPS      Y0, 32(DI)
-	VMOVUPS      Y1, 96(DI)
-	VMOVUPS      Y2, 160(DI)
-	VMOVUPS      Y3, 224(DI)
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      Y4, 32(CX)
-	VMOVUPS      Y5, 96(CX)
-	VMOVUPS      Y6, 160(CX)
-	VMOVUPS      Y7, 224(CX)
-	ADDQ         tile_lanesRep(AX), DI
-	ADDQ         tile_xRep(AX), SI
-	ADDQ         tile_wRep(AX), BX
-	DECQ         R14
-	JNZ          rep
-	VZEROUPPER   
-	RET          
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     32(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     32(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     32(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $128, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
 
 // func f32Direct3x4avx2(t *tile)
-// 3 x 4 outputs in f32.
 TEXT ·f32Direct3x4avx2(SB), NOSPLIT, $0-8
-	MOVQ         t+0(FP), AX
-	MOVQ         tile_lanes(AX), DI
-	MOVQ         tile_x(AX), SI
-	MOVQ         tile_w(AX), BX
-	MOVQ         tile_xStep(AX), R8
-	MOVQ         tile_wRow(AX), R9
-	MOVQ         tile_wStep(AX), R10
-	MOVQ         tile_lanesRow(AX), R12
-	MOVQ         tile_reps(AX), R14
-	LEAQ         (R9)(R9*2), R11
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
 
 rep:
-	CMPQ         tile_cont(AX), $0
-	JNE          loadLow
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	VXORPS       Y11, Y11, Y11
-	JMP          goLow
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
 
-loadLow:
-	VMOVUPS      0(DI), Y0
-	VMOVUPS      64(DI), Y1
-	VMOVUPS      128(DI), Y2
-	VMOVUPS      192(DI), Y3
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      0(CX), Y4
-	VMOVUPS      64(CX), Y5
-	VMOVUPS      128(CX), Y6
-	VMOVUPS      192(CX), Y7
-	ADDQ         R12, CX
-	VMOVUPS      0(CX), Y8
-	VMOVUPS      64(CX), Y9
-	VMOVUPS      128(CX), Y10
-	VMOVUPS      192(CX), Y11
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
 
-goLow:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
-	MOVQ         tile_ahead(AX), R13
-	ADDQ         BX, R13
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
 
-stepLow:
-	VMOVUPS      0(DX), Y12
-	VMOVUPS      64(DX), Y13
-	VMOVUPS      128(DX), Y14
-	VMOVUPS      0(CX), Y15
-	PREFETCHT0   0(R13)
-	VFMADD231PS  Y15, Y12, Y0
-	VFMADD231PS  Y15, Y13, Y4
-	VFMADD231PS  Y15, Y14, Y8
-	VMOVUPS      0(CX)(R9*1), Y15
-	PREFETCHT0   0(R13)(R9*1)
-	VFMADD231PS  Y15, Y12, Y1
-	VFMADD231PS  Y15, Y13, Y5
-	VFMADD231PS  Y15, Y14, Y9
-	VMOVUPS      0(CX)(R9*2), Y15
-	PREFETCHT0   0(R13)(R9*2)
-	VFMADD231PS  Y15, Y12, Y2
-	VFMADD231PS  Y15, Y13, Y6
-	VFMADD231PS  Y15, Y14, Y10
-	VMOVUPS      0(CX)(R11*1), Y15
-	PREFETCHT0   0(R13)(R11*1)
-	VFMADD231PS  Y15, Y12, Y3
-	VFMADD231PS  Y15, Y13, Y7
-	VFMADD231PS  Y15, Y14, Y11
-	ADDQ         R10, R13
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          stepLow
-	VMOVUPS      Y0, 0(DI)
-	VMOVUPS      Y1, 64(DI)
-	VMOVUPS      Y2, 128(DI)
-	VMOVUPS      Y3, 192(DI)
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      Y4, 0(CX)
-	VMOVUPS      Y5, 64(CX)
-	VMOVUPS      Y6, 128(CX)
-	VMOVUPS      Y7, 192(CX)
-	ADDQ         R12, CX
-	VMOVUPS      Y8, 0(CX)
-	VMOVUPS      Y9, 64(CX)
-	VMOVUPS      Y10, 128(CX)
-	VMOVUPS      Y11, 192(CX)
-	CMPQ         tile_cont(AX), $0
-	JNE          loadHigh
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y10, Y10, Y10
-	VXORPS       Y11, Y11, Y11
-	JMP          goHigh
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	PREFETCHT0  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     0(CX)(R9*1), Y15
+	PREFETCHT0  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     0(CX)(R9*2), Y15
+	PREFETCHT0  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     0(CX)(R11*1), Y15
+	PREFETCHT0  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $192, DX
+	ADDQ        $64, CX
+	ADDQ        $64, R10
+	DECQ        R15
+	JNZ         stepLow0
 
-loadHigh:
-	VMOVUPS      32(DI), Y0
-	VMOVUPS      96(DI), Y1
-	VMOVUPS      160(DI), Y2
-	VMOVUPS      224(DI), Y3
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      32(CX), Y4
-	VMOVUPS      96(CX), Y5
-	VMOVUPS      160(CX), Y6
-	VMOVUPS      224(CX), Y7
-	ADDQ         R12, CX
-	VMOVUPS      32(CX), Y8
-	VMOVUPS      96(CX), Y9
-	VMOVUPS      160(CX), Y10
-	VMOVUPS      224(CX), Y11
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
 
-goHigh:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
 
-stepHigh:
-	VMOVUPS      32(DX), Y12
-	VMOVUPS      96(DX), Y13
-	VMOVUPS      160(DX), Y14
-	VMOVUPS      32(CX), Y15
-	VFMADD231PS  Y15, Y12, Y0
-	VFMADD231PS  Y15, Y13, Y4
-	VFMADD231PS  Y15, Y14, Y8
-	VMOVUPS      32(CX)(R9*1), Y15
-	VFMADD231PS  Y15, Y12, Y1
-	VFMADD231PS  Y15, Y13, Y5
-	VFMADD231PS  Y15, Y14, Y9
-	VMOVUPS      32(CX)(R9*2), Y15
-	VFMADD231PS  Y15, Y12, Y2
-	VFMADD231PS  Y15, Y13, Y6
-	VFMADD231PS  Y15, Y14, Y10
-	VMOVUPS      32(CX)(R11*1), Y15
-	VFMADD231PS  Y15, Y12, Y3
-	VFMADD231PS  Y15, Y13, Y7
-	VFMADD231PS  Y15, Y14, Y11
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          stepHigh
-	VMOVUPS      Y0, 32(DI)
-	VMOVUPS      Y1, 96(DI)
-	VMOVUPS      Y2, 160(DI)
-	VMOVUPS      Y3, 224(DI)
-	LEAQ         (DI)(R12*1), CX
-	VMOVUPS      Y4, 32(CX)
-	VMOVUPS      Y5, 96(CX)
-	VMOVUPS      Y6, 160(CX)
-	VMOVUPS      Y7, 224(CX)
-	ADDQ         R12, CX
-	VMOVUPS      Y8, 32(CX)
-	VMOVUPS      Y9, 96(CX)
-	VMOVUPS      Y10, 160(CX)
-	VMOVUPS      Y11, 224(CX)
-	ADDQ         tile_lanesRep(AX), DI
-	ADDQ         tile_xRep(AX), SI
-	ADDQ         tile_wRep(AX), BX
-	DECQ         R14
-	JNZ          rep
-	VZEROUPPER   
-	RET          
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     32(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     32(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     32(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $192, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
+
+// func f32Direct4x4avx2(t *tile)
+TEXT ·f32Direct4x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	PREFETCHT0  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     0(CX)(R9*1), Y15
+	PREFETCHT0  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     0(CX)(R9*2), Y15
+	PREFETCHT0  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     0(CX)(R11*1), Y15
+	PREFETCHT0  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $256, DX
+	ADDQ        $64, CX
+	ADDQ        $64, R10
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     32(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     32(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     32(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $256, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     0(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     0(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     0(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $256, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     32(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     32(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     32(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $256, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
+
+// func f32Direct5x4avx2(t *tile)
+TEXT ·f32Direct5x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	PREFETCHT0  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     0(CX)(R9*1), Y15
+	PREFETCHT0  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     0(CX)(R9*2), Y15
+	PREFETCHT0  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     0(CX)(R11*1), Y15
+	PREFETCHT0  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $320, DX
+	ADDQ        $64, CX
+	ADDQ        $64, R10
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     32(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     32(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     32(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $320, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     0(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     0(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     0(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $320, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     32(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     32(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     32(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $320, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
+
+// func f32Direct6x4avx2(t *tile)
+TEXT ·f32Direct6x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	PREFETCHT0  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     0(CX)(R9*1), Y15
+	PREFETCHT0  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     0(CX)(R9*2), Y15
+	PREFETCHT0  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     0(CX)(R11*1), Y15
+	PREFETCHT0  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $64, CX
+	ADDQ        $64, R10
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     32(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     32(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     32(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VMOVUPS     320(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     0(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     0(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     0(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VMOVUPS     352(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     32(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     32(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     32(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
 
 // func f32Direct1x4avx2(t *tile)
-// 1 x 4 outputs, X f32, W f32.
 TEXT ·f32Direct1x4avx2(SB), NOSPLIT, $0-8
-	MOVQ         t+0(FP), AX
-	MOVQ         tile_lanes(AX), DI
-	MOVQ         tile_x(AX), SI
-	MOVQ         tile_w(AX), BX
-	MOVQ         tile_xStep(AX), R8
-	MOVQ         tile_wRow(AX), R9
-	MOVQ         tile_wStep(AX), R10
-	MOVQ         tile_lanesRow(AX), R12
-	MOVQ         tile_reps(AX), R14
-	LEAQ         (R9)(R9*2), R11
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
 
 rep:
-	CMPQ         tile_cont(AX), $0
-	JNE          load
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	JMP          go
+	CMPQ        tile_cont(AX), $0
+	JNE         load
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         go
 
 load:
-	VMOVUPS      0(DI), Y0
-	VMOVUPS      32(DI), Y1
-	VMOVUPS      64(DI), Y2
-	VMOVUPS      96(DI), Y3
-	VMOVUPS      128(DI), Y4
-	VMOVUPS      160(DI), Y5
-	VMOVUPS      192(DI), Y6
-	VMOVUPS      224(DI), Y7
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     32(DI), Y1
+	VMOVUPS     64(DI), Y2
+	VMOVUPS     96(DI), Y3
+	VMOVUPS     128(DI), Y4
+	VMOVUPS     160(DI), Y5
+	VMOVUPS     192(DI), Y6
+	VMOVUPS     224(DI), Y7
 
 go:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
-	MOVQ         tile_ahead(AX), R13
-	ADDQ         BX, R13
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
 
 step:
-	VMOVUPS      (DX), Y8
-	VMOVUPS      32(DX), Y9
-	PREFETCHT0   0(R13)
-	VMOVUPS      0(CX), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VMOVUPS      32(CX), Y11
-	VFMADD231PS  Y11, Y9, Y1
-	PREFETCHT0   0(R13)(R9*1)
-	VMOVUPS      0(CX)(R9*1), Y12
-	VFMADD231PS  Y12, Y8, Y2
-	VMOVUPS      32(CX)(R9*1), Y13
-	VFMADD231PS  Y13, Y9, Y3
-	PREFETCHT0   0(R13)(R9*2)
-	VMOVUPS      0(CX)(R9*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VMOVUPS      32(CX)(R9*2), Y11
-	VFMADD231PS  Y11, Y9, Y5
-	PREFETCHT0   0(R13)(R11*1)
-	VMOVUPS      0(CX)(R11*1), Y12
-	VFMADD231PS  Y12, Y8, Y6
-	VMOVUPS      32(CX)(R11*1), Y13
-	VFMADD231PS  Y13, Y9, Y7
-	ADDQ         R10, R13
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          step
-	VMOVUPS      Y0, 0(DI)
-	VMOVUPS      Y1, 32(DI)
-	VMOVUPS      Y2, 64(DI)
-	VMOVUPS      Y3, 96(DI)
-	VMOVUPS      Y4, 128(DI)
-	VMOVUPS      Y5, 160(DI)
-	VMOVUPS      Y6, 192(DI)
-	VMOVUPS      Y7, 224(DI)
-	ADDQ         tile_lanesRep(AX), DI
-	ADDQ         tile_xRep(AX), SI
-	ADDQ         tile_wRep(AX), BX
-	DECQ         R14
-	JNZ          rep
-	VZEROUPPER   
-	RET          
+	VMOVUPS     0(DX), Y8
+	VMOVUPS     32(DX), Y9
+	PREFETCHT0  0(R10)
+	VMOVUPS     0(CX), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VMOVUPS     32(CX), Y11
+	VFMADD231PS Y11, Y9, Y1
+	PREFETCHT0  0(R10)(R9*1)
+	VMOVUPS     0(CX)(R9*1), Y12
+	VFMADD231PS Y12, Y8, Y2
+	VMOVUPS     32(CX)(R9*1), Y13
+	VFMADD231PS Y13, Y9, Y3
+	PREFETCHT0  0(R10)(R9*2)
+	VMOVUPS     0(CX)(R9*2), Y10
+	VFMADD231PS Y10, Y8, Y4
+	VMOVUPS     32(CX)(R9*2), Y11
+	VFMADD231PS Y11, Y9, Y5
+	PREFETCHT0  0(R10)(R11*1)
+	VMOVUPS     0(CX)(R11*1), Y12
+	VFMADD231PS Y12, Y8, Y6
+	VMOVUPS     32(CX)(R11*1), Y13
+	VFMADD231PS Y13, Y9, Y7
+	ADDQ        $64, DX
+	ADDQ        $64, CX
+	ADDQ        $64, R10
+	DECQ        R15
+	JNZ         step
+
+done:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 32(DI)
+	VMOVUPS     Y2, 64(DI)
+	VMOVUPS     Y3, 96(DI)
+	VMOVUPS     Y4, 128(DI)
+	VMOVUPS     Y5, 160(DI)
+	VMOVUPS     Y6, 192(DI)
+	VMOVUPS     Y7, 224(DI)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
 
 // func f32xbf16Direct1x4avx2(t *tile)
-// 1 x 4 outputs, X f32, W bf16.
 TEXT ·f32xbf16Direct1x4avx2(SB), NOSPLIT, $0-8
-	MOVQ         t+0(FP), AX
-	MOVQ         tile_lanes(AX), DI
-	MOVQ         tile_x(AX), SI
-	MOVQ         tile_w(AX), BX
-	MOVQ         tile_xStep(AX), R8
-	MOVQ         tile_wRow(AX), R9
-	MOVQ         tile_wStep(AX), R10
-	MOVQ         tile_lanesRow(AX), R12
-	MOVQ         tile_reps(AX), R14
-	LEAQ         (R9)(R9*2), R11
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
 
 rep:
-	CMPQ         tile_cont(AX), $0
-	JNE          load
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	JMP          go
+	CMPQ        tile_cont(AX), $0
+	JNE         load
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         go
 
 load:
-	VMOVUPS      0(DI), Y0
-	VMOVUPS      32(DI), Y1
-	VMOVUPS      64(DI), Y2
-	VMOVUPS      96(DI), Y3
-	VMOVUPS      128(DI), Y4
-	VMOVUPS      160(DI), Y5
-	VMOVUPS      192(DI), Y6
-	VMOVUPS      224(DI), Y7
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     32(DI), Y1
+	VMOVUPS     64(DI), Y2
+	VMOVUPS     96(DI), Y3
+	VMOVUPS     128(DI), Y4
+	VMOVUPS     160(DI), Y5
+	VMOVUPS     192(DI), Y6
+	VMOVUPS     224(DI), Y7
 
 go:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
-	MOVQ         tile_ahead(AX), R13
-	ADDQ         BX, R13
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
 
 step:
-	VMOVUPS      (DX), Y8
-	VMOVUPS      32(DX), Y9
-	PREFETCHT0   0(R13)
-	VPMOVZXWD    0(CX), Y10
-	VPSLLD       $16, Y10, Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VPMOVZXWD    16(CX), Y11
-	VPSLLD       $16, Y11, Y11
-	VFMADD231PS  Y11, Y9, Y1
-	PREFETCHT0   0(R13)(R9*1)
-	VPMOVZXWD    0(CX)(R9*1), Y12
-	VPSLLD       $16, Y12, Y12
-	VFMADD231PS  Y12, Y8, Y2
-	VPMOVZXWD    16(CX)(R9*1), Y13
-	VPSLLD       $16, Y13, Y13
-	VFMADD231PS  Y13, Y9, Y3
-	PREFETCHT0   0(R13)(R9*2)
-	VPMOVZXWD    0(CX)(R9*2), Y10
-	VPSLLD       $16, Y10, Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VPMOVZXWD    16(CX)(R9*2), Y11
-	VPSLLD       $16, Y11, Y11
-	VFMADD231PS  Y11, Y9, Y5
-	PREFETCHT0   0(R13)(R11*1)
-	VPMOVZXWD    0(CX)(R11*1), Y12
-	VPSLLD       $16, Y12, Y12
-	VFMADD231PS  Y12, Y8, Y6
-	VPMOVZXWD    16(CX)(R11*1), Y13
-	VPSLLD       $16, Y13, Y13
-	VFMADD231PS  Y13, Y9, Y7
-	ADDQ         R10, R13
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          step
-	VMOVUPS      Y0, 0(DI)
-	VMOVUPS      Y1, 32(DI)
-	VMOVUPS      Y2, 64(DI)
-	VMOVUPS      Y3, 96(DI)
-	VMOVUPS      Y4, 128(DI)
-	VMOVUPS      Y5, 160(DI)
-	VMOVUPS      Y6, 192(DI)
-	VMOVUPS      Y7, 224(DI)
-	ADDQ         tile_lanesRep(AX), DI
-	ADDQ         tile_xRep(AX), SI
-	ADDQ         tile_wRep(AX), BX
-	DECQ         R14
-	JNZ          rep
-	VZEROUPPER   
-	RET          
+	VMOVUPS     0(DX), Y8
+	VMOVUPS     32(DX), Y9
+	PREFETCHT0  0(R10)
+	VPMOVZXWD   0(CX), Y10
+	VPSLLD      $16, Y10, Y10
+	VFMADD231PS Y10, Y8, Y0
+	VPMOVZXWD   16(CX), Y11
+	VPSLLD      $16, Y11, Y11
+	VFMADD231PS Y11, Y9, Y1
+	PREFETCHT0  0(R10)(R9*1)
+	VPMOVZXWD   0(CX)(R9*1), Y12
+	VPSLLD      $16, Y12, Y12
+	VFMADD231PS Y12, Y8, Y2
+	VPMOVZXWD   16(CX)(R9*1), Y13
+	VPSLLD      $16, Y13, Y13
+	VFMADD231PS Y13, Y9, Y3
+	PREFETCHT0  0(R10)(R9*2)
+	VPMOVZXWD   0(CX)(R9*2), Y10
+	VPSLLD      $16, Y10, Y10
+	VFMADD231PS Y10, Y8, Y4
+	VPMOVZXWD   16(CX)(R9*2), Y11
+	VPSLLD      $16, Y11, Y11
+	VFMADD231PS Y11, Y9, Y5
+	PREFETCHT0  0(R10)(R11*1)
+	VPMOVZXWD   0(CX)(R11*1), Y12
+	VPSLLD      $16, Y12, Y12
+	VFMADD231PS Y12, Y8, Y6
+	VPMOVZXWD   16(CX)(R11*1), Y13
+	VPSLLD      $16, Y13, Y13
+	VFMADD231PS Y13, Y9, Y7
+	ADDQ        $64, DX
+	ADDQ        $32, CX
+	ADDQ        $32, R10
+	DECQ        R15
+	JNZ         step
+
+done:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 32(DI)
+	VMOVUPS     Y2, 64(DI)
+	VMOVUPS     Y3, 96(DI)
+	VMOVUPS     Y4, 128(DI)
+	VMOVUPS     Y5, 160(DI)
+	VMOVUPS     Y6, 192(DI)
+	VMOVUPS     Y7, 224(DI)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
 
 // func f32xf16Direct1x4avx2(t *tile)
-// 1 x 4 outputs, X f32, W f16.
 TEXT ·f32xf16Direct1x4avx2(SB), NOSPLIT, $0-8
-	MOVQ         t+0(FP), AX
-	MOVQ         tile_lanes(AX), DI
-	MOVQ         tile_x(AX), SI
-	MOVQ         tile_w(AX), BX
-	MOVQ         tile_xStep(AX), R8
-	MOVQ         tile_wRow(AX), R9
-	MOVQ         tile_wStep(AX), R10
-	MOVQ         tile_lanesRow(AX), R12
-	MOVQ         tile_reps(AX), R14
-	LEAQ         (R9)(R9*2), R11
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
 
 rep:
-	CMPQ         tile_cont(AX), $0
-	JNE          load
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	JMP          go
+	CMPQ        tile_cont(AX), $0
+	JNE         load
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         go
 
 load:
-	VMOVUPS      0(DI), Y0
-	VMOVUPS      32(DI), Y1
-	VMOVUPS      64(DI), Y2
-	VMOVUPS      96(DI), Y3
-	VMOVUPS      128(DI), Y4
-	VMOVUPS      160(DI), Y5
-	VMOVUPS      192(DI), Y6
-	VMOVUPS      224(DI), Y7
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     32(DI), Y1
+	VMOVUPS     64(DI), Y2
+	VMOVUPS     96(DI), Y3
+	VMOVUPS     128(DI), Y4
+	VMOVUPS     160(DI), Y5
+	VMOVUPS     192(DI), Y6
+	VMOVUPS     224(DI), Y7
 
 go:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
-	MOVQ         tile_ahead(AX), R13
-	ADDQ         BX, R13
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
 
 step:
-	VMOVUPS      (DX), Y8
-	VMOVUPS      32(DX), Y9
-	PREFETCHT0   0(R13)
-	VCVTPH2PS    0(CX), Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VCVTPH2PS    16(CX), Y11
-	VFMADD231PS  Y11, Y9, Y1
-	PREFETCHT0   0(R13)(R9*1)
-	VCVTPH2PS    0(CX)(R9*1), Y12
-	VFMADD231PS  Y12, Y8, Y2
-	VCVTPH2PS    16(CX)(R9*1), Y13
-	VFMADD231PS  Y13, Y9, Y3
-	PREFETCHT0   0(R13)(R9*2)
-	VCVTPH2PS    0(CX)(R9*2), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VCVTPH2PS    16(CX)(R9*2), Y11
-	VFMADD231PS  Y11, Y9, Y5
-	PREFETCHT0   0(R13)(R11*1)
-	VCVTPH2PS    0(CX)(R11*1), Y12
-	VFMADD231PS  Y12, Y8, Y6
-	VCVTPH2PS    16(CX)(R11*1), Y13
-	VFMADD231PS  Y13, Y9, Y7
-	ADDQ         R10, R13
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          step
-	VMOVUPS      Y0, 0(DI)
-	VMOVUPS      Y1, 32(DI)
-	VMOVUPS      Y2, 64(DI)
-	VMOVUPS      Y3, 96(DI)
-	VMOVUPS      Y4, 128(DI)
-	VMOVUPS      Y5, 160(DI)
-	VMOVUPS      Y6, 192(DI)
-	VMOVUPS      Y7, 224(DI)
-	ADDQ         tile_lanesRep(AX), DI
-	ADDQ         tile_xRep(AX), SI
-	ADDQ         tile_wRep(AX), BX
-	DECQ         R14
-	JNZ          rep
-	VZEROUPPER   
-	RET          
+	VMOVUPS     0(DX), Y8
+	VMOVUPS     32(DX), Y9
+	PREFETCHT0  0(R10)
+	VCVTPH2PS   0(CX), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VCVTPH2PS   16(CX), Y11
+	VFMADD231PS Y11, Y9, Y1
+	PREFETCHT0  0(R10)(R9*1)
+	VCVTPH2PS   0(CX)(R9*1), Y12
+	VFMADD231PS Y12, Y8, Y2
+	VCVTPH2PS   16(CX)(R9*1), Y13
+	VFMADD231PS Y13, Y9, Y3
+	PREFETCHT0  0(R10)(R9*2)
+	VCVTPH2PS   0(CX)(R9*2), Y10
+	VFMADD231PS Y10, Y8, Y4
+	VCVTPH2PS   16(CX)(R9*2), Y11
+	VFMADD231PS Y11, Y9, Y5
+	PREFETCHT0  0(R10)(R11*1)
+	VCVTPH2PS   0(CX)(R11*1), Y12
+	VFMADD231PS Y12, Y8, Y6
+	VCVTPH2PS   16(CX)(R11*1), Y13
+	VFMADD231PS Y13, Y9, Y7
+	ADDQ        $64, DX
+	ADDQ        $32, CX
+	ADDQ        $32, R10
+	DECQ        R15
+	JNZ         step
+
+done:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 32(DI)
+	VMOVUPS     Y2, 64(DI)
+	VMOVUPS     Y3, 96(DI)
+	VMOVUPS     Y4, 128(DI)
+	VMOVUPS     Y5, 160(DI)
+	VMOVUPS     Y6, 192(DI)
+	VMOVUPS     Y7, 224(DI)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
 
 // func f32xpairsDirect1x4avx2(t *tile)
-// 1 x 4 outputs, X f32, W pairs.
 TEXT ·f32xpairsDirect1x4avx2(SB), NOSPLIT, $8-8
-	MOVQ         t+0(FP), AX
-	MOVQ         tile_lanes(AX), DI
-	MOVQ         tile_x(AX), SI
-	MOVQ         tile_w(AX), BX
-	MOVQ         tile_xStep(AX), R8
-	MOVQ         tile_wRow(AX), R9
-	MOVQ         tile_wStep(AX), R10
-	MOVQ         tile_lanesRow(AX), R12
-	MOVQ         tile_reps(AX), R14
-	LEAQ         (R9)(R9*2), R11
-	STMXCSR      old-8(SP)
-	MOVL         old-8(SP), CX
-	ORL          $0x8040, CX
-	MOVL         CX, new-4(SP)
-	LDMXCSR      new-4(SP)
-	VPCMPEQD     Y15, Y15, Y15
-	VPSLLD       $16, Y15, Y15
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	STMXCSR     old-8(SP)
+	MOVL        old-8(SP), CX
+	ORL         $0x8040, CX
+	MOVL        CX, new-4(SP)
+	LDMXCSR     new-4(SP)
 
 rep:
-	CMPQ         tile_cont(AX), $0
-	JNE          load
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	JMP          go
+	VPCMPEQD    Y15, Y15, Y15
+	VPSLLD      $16, Y15, Y15
+	CMPQ        tile_cont(AX), $0
+	JNE         load
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         go
 
 load:
-	VMOVUPS      0(DI), Y0
-	VMOVUPS      32(DI), Y1
-	VMOVUPS      64(DI), Y2
-	VMOVUPS      96(DI), Y3
-	VMOVUPS      128(DI), Y4
-	VMOVUPS      160(DI), Y5
-	VMOVUPS      192(DI), Y6
-	VMOVUPS      224(DI), Y7
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     32(DI), Y1
+	VMOVUPS     64(DI), Y2
+	VMOVUPS     96(DI), Y3
+	VMOVUPS     128(DI), Y4
+	VMOVUPS     160(DI), Y5
+	VMOVUPS     192(DI), Y6
+	VMOVUPS     224(DI), Y7
 
 go:
-	MOVQ         SI, DX
-	MOVQ         BX, CX
-	MOVQ         tile_steps(AX), R15
-	MOVQ         tile_ahead(AX), R13
-	ADDQ         BX, R13
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
 
 step:
-	VMOVUPS      (DX), Y8
-	VMOVUPS      32(DX), Y9
-	ADDQ         R8, DX
-	VMOVUPS      (DX), Y10
-	VMOVUPS      32(DX), Y11
-	PREFETCHT0   0(R13)
-	VMOVUPS      0(CX), Y12
-	VPAND        Y12, Y15, Y13
-	VPSLLD       $16, Y12, Y14
-	VFMADD231PS  Y13, Y8, Y0
-	VFMADD231PS  Y14, Y10, Y0
-	VMOVUPS      32(CX), Y12
-	VPAND        Y12, Y15, Y13
-	VPSLLD       $16, Y12, Y14
-	VFMADD231PS  Y13, Y9, Y1
-	VFMADD231PS  Y14, Y11, Y1
-	PREFETCHT0   0(R13)(R9*1)
-	VMOVUPS      0(CX)(R9*1), Y12
-	VPAND        Y12, Y15, Y13
-	VPSLLD       $16, Y12, Y14
-	VFMADD231PS  Y13, Y8, Y2
-	VFMADD231PS  Y14, Y10, Y2
-	VMOVUPS      32(CX)(R9*1), Y12
-	VPAND        Y12, Y15, Y13
-	VPSLLD       $16, Y12, Y14
-	VFMADD231PS  Y13, Y9, Y3
-	VFMADD231PS  Y14, Y11, Y3
-	PREFETCHT0   0(R13)(R9*2)
-	VMOVUPS      0(CX)(R9*2), Y12
-	VPAND        Y12, Y15, Y13
-	VPSLLD       $16, Y12, Y14
-	VFMADD231PS  Y13, Y8, Y4
-	VFMADD231PS  Y14, Y10, Y4
-	VMOVUPS      32(CX)(R9*2), Y12
-	VPAND        Y12, Y15, Y13
-	VPSLLD       $16, Y12, Y14
-	VFMADD231PS  Y13, Y9, Y5
-	VFMADD231PS  Y14, Y11, Y5
-	PREFETCHT0   0(R13)(R11*1)
-	VMOVUPS      0(CX)(R11*1), Y12
-	VPAND        Y12, Y15, Y13
-	VPSLLD       $16, Y12, Y14
-	VFMADD231PS  Y13, Y8, Y6
-	VFMADD231PS  Y14, Y10, Y6
-	VMOVUPS      32(CX)(R11*1), Y12
-	VPAND        Y12, Y15, Y13
-	VPSLLD       $16, Y12, Y14
-	VFMADD231PS  Y13, Y9, Y7
-	VFMADD231PS  Y14, Y11, Y7
-	ADDQ         R10, R13
-	ADDQ         R8, DX
-	ADDQ         R10, CX
-	DECQ         R15
-	JNZ          step
-	VMOVUPS      Y0, 0(DI)
-	VMOVUPS      Y1, 32(DI)
-	VMOVUPS      Y2, 64(DI)
-	VMOVUPS      Y3, 96(DI)
-	VMOVUPS      Y4, 128(DI)
-	VMOVUPS      Y5, 160(DI)
-	VMOVUPS      Y6, 192(DI)
-	VMOVUPS      Y7, 224(DI)
-	ADDQ         tile_lanesRep(AX), DI
-	ADDQ         tile_xRep(AX), SI
-	ADDQ         tile_wRep(AX), BX
-	DECQ         R14
-	JNZ          rep
-	LDMXCSR      old-8(SP)
-	VZEROUPPER   
-	RET          
+	VMOVUPS     0(DX), Y8
+	VMOVUPS     32(DX), Y9
+	VMOVUPS     64(DX), Y10
+	VMOVUPS     96(DX), Y11
+	PREFETCHT0  0(R10)
+	VMOVUPS     0(CX), Y12
+	VPAND       Y12, Y15, Y13
+	VPSLLD      $16, Y12, Y14
+	VFMADD231PS Y13, Y8, Y0
+	VFMADD231PS Y14, Y10, Y0
+	VMOVUPS     32(CX), Y12
+	VPAND       Y12, Y15, Y13
+	VPSLLD      $16, Y12, Y14
+	VFMADD231PS Y13, Y9, Y1
+	VFMADD231PS Y14, Y11, Y1
+	PREFETCHT0  0(R10)(R9*1)
+	VMOVUPS     0(CX)(R9*1), Y12
+	VPAND       Y12, Y15, Y13
+	VPSLLD      $16, Y12, Y14
+	VFMADD231PS Y13, Y8, Y2
+	VFMADD231PS Y14, Y10, Y2
+	VMOVUPS     32(CX)(R9*1), Y12
+	VPAND       Y12, Y15, Y13
+	VPSLLD      $16, Y12, Y14
+	VFMADD231PS Y13, Y9, Y3
+	VFMADD231PS Y14, Y11, Y3
+	PREFETCHT0  0(R10)(R9*2)
+	VMOVUPS     0(CX)(R9*2), Y12
+	VPAND       Y12, Y15, Y13
+	VPSLLD      $16, Y12, Y14
+	VFMADD231PS Y13, Y8, Y4
+	VFMADD231PS Y14, Y10, Y4
+	VMOVUPS     32(CX)(R9*2), Y12
+	VPAND       Y12, Y15, Y13
+	VPSLLD      $16, Y12, Y14
+	VFMADD231PS Y13, Y9, Y5
+	VFMADD231PS Y14, Y11, Y5
+	PREFETCHT0  0(R10)(R11*1)
+	VMOVUPS     0(CX)(R11*1), Y12
+	VPAND       Y12, Y15, Y13
+	VPSLLD      $16, Y12, Y14
+	VFMADD231PS Y13, Y8, Y6
+	VFMADD231PS Y14, Y10, Y6
+	VMOVUPS     32(CX)(R11*1), Y12
+	VPAND       Y12, Y15, Y13
+	VPSLLD      $16, Y12, Y14
+	VFMADD231PS Y13, Y9, Y7
+	VFMADD231PS Y14, Y11, Y7
+	ADDQ        $128, DX
+	ADDQ        $64, CX
+	ADDQ        $64, R10
+	DECQ        R15
+	JNZ         step
+
+done:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 32(DI)
+	VMOVUPS     Y2, 64(DI)
+	VMOVUPS     Y3, 96(DI)
+	VMOVUPS     Y4, 128(DI)
+	VMOVUPS     Y5, 160(DI)
+	VMOVUPS     Y6, 192(DI)
+	VMOVUPS     Y7, 224(DI)
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	LDMXCSR     old-8(SP)
+	VZEROUPPER
+	RET

@@ -69,8 +69,8 @@ func Mul(y []float32, ldy int, x Packed, w Weights, n0, n1 int, scratch *Scratch
 	}
 	x.check()
 	p := &scratch.product
-	p.init(scratch, x, w)
-	p.run(y, ldy, n0, n1)
+	p.init(scratch, y, ldy, x, w)
+	p.run(n0, n1)
 	*p = product{} // keep no pointer into the caller's memory
 }
 

@@ -9,7 +9,6 @@ import (
 
 // generic is the level of pure Go: exact and slow, for CPUs without a faster one.
 var generic = kernels{
-	rows:      tileRows,
 	f32:       genericForms(lineF32, convF32, coreF32),
 	bf16:      genericForms(lineBF16, convBF16, coreBF16),
 	roundBF16: roundBF16,
@@ -31,13 +30,13 @@ func genericForms(step int, conv func(dtype.Type) convFunc, core func(*tile)) (f
 }
 
 // at reads a T from memory, offset bytes past p.
-func at[T any](p unsafe.Pointer, offset uintptr) *T { return (*T)(unsafe.Add(p, offset)) }
+func at[T any](p unsafe.Pointer, offset int) *T { return (*T)(unsafe.Add(p, offset)) }
 
 func convF32(t dtype.Type) convFunc {
 	n := t.RowBytes(lineF32)
 	return func(dst, src unsafe.Pointer, steps int, scale float32) {
 		for i := range steps {
-			d := at[[lineF32]float32](dst, uintptr(i*panelStep))
+			d := at[[lineF32]float32](dst, i*panelStep)
 			dtype.Decode(t, d[:], unsafe.Slice((*byte)(unsafe.Add(src, i*n)), n))
 			if t == dtype.F8E4M3 || t == dtype.F8E5M2 {
 				for j := range d {
@@ -57,7 +56,7 @@ func convBF16(t dtype.Type) convFunc {
 		var wide [lineBF16]float32
 		for i := range steps {
 			dtype.Decode(t, wide[:], unsafe.Slice((*byte)(unsafe.Add(src, i*n)), n))
-			d := at[[lineBF16]uint16](dst, uintptr(i*panelStep))
+			d := at[[lineBF16]uint16](dst, i*panelStep)
 			for j, v := range wide {
 				d[j] = dtype.F32ToBF16(v)
 			}
@@ -67,8 +66,8 @@ func convBF16(t dtype.Type) convFunc {
 
 func coreF32(t *tile) {
 	eachOutput(t, func(l *[16]float32, x, w unsafe.Pointer) {
-		for s := range uintptr(t.steps) {
-			x, w := at[[16]float32](x, s*t.xStep), at[[16]float32](w, s*t.wStep)
+		for s := range t.steps {
+			x, w := at[[16]float32](x, s*t.rows*line), at[[16]float32](w, s*panelStep)
 			for i := range l {
 				l[i] = fp.FMA32(x[i], w[i], l[i])
 			}
@@ -78,8 +77,8 @@ func coreF32(t *tile) {
 
 func coreBF16(t *tile) {
 	eachOutput(t, func(l *[16]float32, x, w unsafe.Pointer) {
-		for s := range uintptr(t.steps) {
-			x, w := at[[32]uint16](x, s*t.xStep), at[[32]uint16](w, s*t.wStep)
+		for s := range t.steps {
+			x, w := at[[32]uint16](x, s*t.rows*line), at[[32]uint16](w, s*panelStep)
 			for i := range l {
 				l[i] = fp.DotBF16(l[i], x[2*i], x[2*i+1], w[2*i], w[2*i+1])
 			}
@@ -87,25 +86,24 @@ func coreBF16(t *tile) {
 	})
 }
 
-// eachOutput calls f with the lanes of each output of each repetition, and with the rows of X and W that belong to it.
+// eachOutput calls f with the lanes of each output, and with the rows of X and of the panel that belong to it.
 func eachOutput(t *tile, f func(l *[16]float32, x, w unsafe.Pointer)) {
-	for rep := range uintptr(t.reps) {
-		lanes, x, w := unsafe.Add(t.lanes, rep*t.lanesRep), unsafe.Add(t.x, rep*t.xRep), unsafe.Add(t.w, rep*t.wRep)
-		for r := range uintptr(t.rows) {
-			for c := range uintptr(panelCols) {
-				l := at[[16]float32](lanes, r*t.lanesRow+c*line)
+	for g := range t.reps {
+		for r := range t.rows {
+			for c := range panelCols {
+				l := at[[16]float32](t.lanes, r*int(t.lanesRow)+(g*panelCols+c)*line)
 				if t.cont == 0 {
 					*l = [16]float32{}
 				}
-				f(l, unsafe.Add(x, r*line), unsafe.Add(w, c*t.wRow))
+				f(l, unsafe.Add(t.x, r*line), unsafe.Add(t.w, g*int(t.wRep)+c*line))
 			}
 		}
 	}
 }
 
 func roundBF16(dst, src unsafe.Pointer, lines int, step uintptr) {
-	for i := range uintptr(lines) {
-		d, s := at[[lineBF16]uint16](dst, i*step), at[[lineBF16]float32](src, i*lineBF16*4)
+	for i := range lines {
+		d, s := at[[lineBF16]uint16](dst, i*int(step)), at[[lineBF16]float32](src, i*lineBF16*4)
 		for j, v := range s {
 			d[j] = dtype.F32ToBF16(v)
 		}
@@ -113,7 +111,7 @@ func roundBF16(dst, src unsafe.Pointer, lines int, step uintptr) {
 }
 
 func scaleAdd(outer, inner, scale unsafe.Pointer, n, cont int) {
-	for c := range uintptr(n) {
+	for c := range n {
 		o, in, s := at[[16]float32](outer, c*line), at[[16]float32](inner, c*line), *at[float32](scale, c*4)
 		for i := range o {
 			var acc float32
@@ -126,7 +124,7 @@ func scaleAdd(outer, inner, scale unsafe.Pointer, n, cont int) {
 }
 
 func fold(dst, lanes unsafe.Pointer, groups int) {
-	for i := range uintptr(4 * groups) {
+	for i := range 4 * groups {
 		*at[float32](dst, i*4) = fp.Canon(fp.Fold16(at[[16]float32](lanes, i*line)))
 	}
 }

@@ -8,23 +8,20 @@ import (
 	"github.com/pennyml/penny/internal/cpu"
 )
 
-// tile is the argument of a core: the inner loop of every product. A core goes reps times over a tile of X rows by panelCols (or its own
-// number of) W rows and adds steps lines of each to the tile's lanes. It neither folds nor rounds anything else.
+// tile is the argument of a core: the inner loop of every product. A core multiplies one tile of X, its number of rows, with reps groups of W
+// rows, its number of columns each, and adds steps lines of both to the lanes of the outputs. It neither folds nor rounds anything else.
 //
 // Lanes, X and panels are made of 64-byte lines. The lanes of output (row, col) stand at lanes + row*lanesRow + col*64; line i of X row r at
-// x + i*xStep + r*64; line i of W row c at w + i*wStep + c*wRow.
+// x + (i*rows + r)*64; line i of W row c, in group g, at w + g*wRep + i*panelStep + c*64 in a panel, at w + g*wRep + c*wRow + i*64 (or what
+// a step of a row takes) where a direct core reads W in place.
 type tile struct {
 	lanes, x, w unsafe.Pointer
 	lanesRow    uintptr
-	xStep       uintptr
-	wRow, wStep uintptr
-	steps       int
-	cont        int // 0: the lanes start at +0; 1: they go on from memory
-	// What one repetition adds to each pointer.
-	reps                 int
-	lanesRep, xRep, wRep uintptr
-	ahead                uintptr // prefetch W so many bytes ahead
-	rows                 int     // rows of X, for the generic cores
+	wRow, wRep  uintptr
+	steps, reps int
+	cont        int     // 0: the lanes start at +0; 1: they go on from memory
+	ahead       uintptr // direct cores prefetch W so many bytes ahead
+	rows        int     // rows of X, for the generic cores
 }
 
 const (
@@ -47,7 +44,6 @@ type form struct {
 // kernels is all that differs between levels.
 type kernels struct {
 	f32, bf16 [numSlots]form
-	rows      int // the most X rows that a core takes: a divisor of tileRows
 	rowCols   int // columns of the direct cores of one X row; the others have panelCols
 	// widenX turns steps lines of rows X rows from bf16 into two lines of f32 each, odd values then even ones. Nil: cores take bf16 lines.
 	widenX func(dst, src unsafe.Pointer, steps, rows int)

@@ -11,21 +11,25 @@ import (
 type cores = [tileRows + 1]func(*tile)
 
 var (
-	f32Avx2   = cores{1: f32Tile1x4avx2, 2: f32Tile2x4avx2, 3: f32Tile3x4avx2}
-	flushAvx2 = cores{1: f32TileFlush1x4avx2, 2: f32TileFlush2x4avx2, 3: f32TileFlush3x4avx2}
+	f32Avx2 = cores{1: f32Tile1x4avx2, 2: f32Tile2x4avx2, 3: f32Tile3x4avx2, 4: f32Tile4x4avx2, 5: f32Tile5x4avx2, 6: f32Tile6x4avx2}
+
+	flushAvx2 = cores{1: f32TileFlush1x4avx2, 2: f32TileFlush2x4avx2, 3: f32TileFlush3x4avx2, 4: f32TileFlush4x4avx2,
+		5: f32TileFlush5x4avx2, 6: f32TileFlush6x4avx2}
 
 	f32Avx512 = cores{1: f32Tile1x4avx512, 2: f32Tile2x4avx512, 3: f32Tile3x4avx512, 4: f32Tile4x4avx512, 5: f32Tile5x4avx512,
 		6: f32Tile6x4avx512}
+
 	bf16Avx512 = cores{1: bf16Tile1x4avx512, 2: bf16Tile2x4avx512, 3: bf16Tile3x4avx512, 4: bf16Tile4x4avx512, 5: bf16Tile5x4avx512,
 		6: bf16Tile6x4avx512}
 )
 
-// avx2 has 16 registers of 8 lanes: cores of at most 3 x 4 outputs that pass over the lower and the upper lanes in turn. It has no bf16
-// instruction: there X is widened to f32 with the odd values before the even ones, W likewise, and the f32 cores run with denormals flushed.
+// avx2 has 16 registers of 8 lanes: its cores go over their tile in parts. It has no bf16 instruction: for those products X is widened to f32
+// with the odd values before the even ones, W likewise, and the f32 cores run with denormals flushed.
 var avx2 = &kernels{
-	rows: 3, rowCols: 4,
+	rowCols: 4,
 	f32: [numSlots]form{
-		formOf(dtype.F32, lineF32, 1, copyAVX2, f32Avx2, cores{1: f32Direct1x4avx2, 2: f32Direct2x4avx2, 3: f32Direct3x4avx2}),
+		formOf(dtype.F32, lineF32, 1, copyAVX2, f32Avx2, cores{1: f32Direct1x4avx2, 2: f32Direct2x4avx2, 3: f32Direct3x4avx2,
+			4: f32Direct4x4avx2, 5: f32Direct5x4avx2, 6: f32Direct6x4avx2}),
 		formOf(dtype.F16, lineF32, 1, f16ToF32AVX2, f32Avx2, cores{1: f32xf16Direct1x4avx2}),
 		formOf(dtype.BF16, lineF32, 1, bf16ToF32AVX2, f32Avx2, cores{1: f32xbf16Direct1x4avx2}),
 		formOf(dtype.F8E4M3, lineF32, 1, e4m3ToF32AVX2, f32Avx2, cores{}),
@@ -43,7 +47,7 @@ var avx2 = &kernels{
 }
 
 var avx512 = &kernels{
-	rows: tileRows, rowCols: 8,
+	rowCols: 8,
 	f32: [numSlots]form{
 		formOf(dtype.F32, lineF32, 1, copyAVX512, f32Avx512, cores{1: f32Direct1x8avx512, 2: f32Direct2x4avx512, 3: f32Direct3x4avx512,
 			4: f32Direct4x4avx512, 5: f32Direct5x4avx512, 6: f32Direct6x4avx512}),

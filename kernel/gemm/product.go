@@ -6,31 +6,32 @@ import (
 	"github.com/pennyml/penny/internal/cpu"
 )
 
-// The sizes of the blocks that a product is cut into, chosen so that what a block touches stays in the first two caches.
+// A product is cut into blocks of Y, and a block's sums into chunks of K, so that the first cache holds a chunk of a tile of X and of a panel
+// of W, and the second cache a chunk of all panels of the block and its lanes.
 const (
-	maxRows    = 96        // X rows a block, a multiple of tileRows
-	laneSets   = 96 * 24   // outputs a block: 64 bytes of lanes each
-	chunkLines = 64        // lines of a panel row that stay in the first cache
-	wideValues = 96 * 1024 // X values that widenX makes at a time
-	directRows = tileRows  // up to so many X rows, W is read where it lies
+	blockRows  = 96 // a multiple of tileRows
+	blockCols  = 48 // a multiple of panelCols
+	chunkLines = 32
+	wideLines  = 2048 // of 16 values: what X is widened to, at a time
 )
 
-// Scratch is what one worker needs to run Mul: about 700 KB.
+// Scratch is what one worker needs to run Mul: about 900 KB.
 type Scratch struct {
-	lanes, outer []byte // lane sets; those of blocks under a scale and, with scales, their running sum
-	panel        []byte
+	lanes, outer []byte // lane sets of a block; with block scales, their running sum
+	panels       []byte
 	wide         []byte // X widened to f32
 	tail         [line]byte
 	out          [panelCols]float32
-	scales       [laneSets]float32
+	scales       [blockCols]float32 // of the columns of a block
 	product      product
 }
 
 // NewScratch makes the scratch of one worker.
 func NewScratch() *Scratch {
+	const sets = blockRows * blockCols
 	return &Scratch{
-		lanes: aligned(laneSets * line), outer: aligned(laneSets * line),
-		panel: aligned(2 * chunkLines * panelStep), wide: aligned(wideValues * 4),
+		lanes: aligned(sets * line), outer: aligned(sets * line),
+		panels: aligned(blockCols / panelCols * chunkLines * panelStep), wide: aligned(wideLines * line),
 	}
 }
 
@@ -53,20 +54,28 @@ type product struct {
 	w     Weights
 	wRow  int // bytes of a row of W
 	steps int // steps of K, the last perhaps partial
-	// Where W has scales and X is bf16, lanes are summed block by block into outer.
-	outer bool
-	wide  bool // X is widened chunk by chunk
-	t     tile
+	y     []float32
+	ldy   int
+	// Where W has scales and X is bf16, lanes are summed over a block of K, then added, scaled, to outer.
+	scaled bool
+	wide   bool // X is widened, chunk by chunk
+	t      tile
 }
 
-// block is a rectangle of outputs that are computed together: rows of X from row, columns of Y from col.
+// block is a rectangle of Y: rows rows from row on, cols columns from col on.
 type block struct{ row, rows, col, cols int }
 
-func (p *product) init(s *Scratch, x Packed, w Weights) {
+// lanesRow is the distance in bytes between the lanes of two rows of a block: whole panels.
+func (b block) lanesRow() int { return ceil(b.cols, panelCols) * panelCols * line }
+
+// span is a range of steps of K.
+type span struct{ from, to int }
+
+func (p *product) init(s *Scratch, y []float32, ldy int, x Packed, w Weights) {
 	i, _ := slot(w.Type)
-	*p = product{s: s, k: tables[cpu.Current()], x: x, w: w, wRow: w.Type.RowBytes(w.K)}
+	*p = product{s: s, k: tables[cpu.Current()], x: x, w: w, wRow: w.Type.RowBytes(w.K), y: y, ldy: ldy}
 	if x.BF16 != nil {
-		p.f, p.xData, p.outer, p.wide = &p.k.bf16[i], unsafe.Pointer(unsafe.SliceData(x.BF16)), w.Scale != nil, p.k.widenX != nil
+		p.f, p.xData, p.scaled, p.wide = &p.k.bf16[i], unsafe.Pointer(unsafe.SliceData(x.BF16)), w.Scale != nil, p.k.widenX != nil
 	} else {
 		p.f, p.xData = &p.k.f32[i], unsafe.Pointer(unsafe.SliceData(x.F32))
 	}
@@ -76,34 +85,138 @@ func (p *product) init(s *Scratch, x Packed, w Weights) {
 	p.steps = ceil(w.K, p.f.step)
 }
 
-func (p *product) run(y []float32, ldy, n0, n1 int) {
-	if p.x.M == 0 {
+// run computes the columns n0 to n1 of Y: few rows of X against W where it lies, as far as there is a core for that, the rest in blocks.
+func (p *product) run(n0, n1 int) {
+	m := p.x.M
+	if p.steps == 0 {
+		for r := range m {
+			clear(p.y[r*p.ldy+n0 : r*p.ldy+n1])
+		}
 		return
 	}
-	mc := min(maxRows, p.x.M)
-	nc := laneSets / mc &^ 7
-	for col := n0; col < n1; col += nc {
-		for row := 0; row < p.x.M; row += mc {
-			b := block{row, min(mc, p.x.M-row), col, min(nc, n1-col)}
-			p.sum(b)
-			p.store(b, y, ldy)
+	if m <= tileRows && p.f.direct[m] != nil && !p.scaled {
+		n0 = p.direct(n0, n1)
+	}
+	for col := n0; col < n1; col += blockCols {
+		for row := 0; row < m; row += blockRows {
+			p.block(block{row, min(blockRows, m-row), col, min(blockCols, n1-col)})
 		}
 	}
 }
 
-// store folds the lanes of a block into y.
-func (p *product) store(b block, y []float32, ldy int) {
+// direct computes columns from n0 on with a core that reads W in place, and returns where it left off.
+func (p *product) direct(n0, n1 int) int {
+	m, each := p.x.M, panelCols
+	if m == 1 {
+		each = p.k.rowCols
+	}
+	n1 -= (n1 - n0) % each
+	most := blockRows * blockCols / m / each * each
+	whole := p.w.K / p.f.step // the steps that can be read in place
+	chunk := max(whole, 1)
+	if p.wide {
+		chunk = wideLines / 2 / m
+	}
+	for col := n0; col < n1; col += most {
+		b := block{0, m, col, min(most, n1-col)}
+		for from := 0; from < whole; from += chunk {
+			p.directChunk(b, span{from, min(from+chunk, whole)}, each)
+		}
+		for c := 0; c < b.cols && whole < p.steps; c += blockCols {
+			rest := span{whole, p.steps}
+			p.pack(col+c, min(blockCols, b.cols-c), rest)
+			p.tile(b, 0, c, min(blockCols, b.cols-c), rest, whole > 0)
+		}
+		p.store(b, 0, m)
+	}
+	return n1
+}
+
+// directChunk adds a span of K to the lanes of a block, each columns at a time.
+func (p *product) directChunk(b block, s span, each int) {
+	group := uintptr(each * p.wRow)
+	p.t = tile{
+		lanes: ptr(p.s.lanes), lanesRow: uintptr(b.lanesRow()), x: p.activations(0, b.rows, s),
+		w: unsafe.Pointer(&p.w.Data[b.col*p.wRow+s.from*p.f.bytes]), wRow: uintptr(p.wRow), wRep: group, ahead: group,
+		steps: s.to - s.from, reps: b.cols / each, cont: s.from, rows: b.rows,
+	}
+	p.f.direct[b.rows](&p.t)
+}
+
+// block computes a block, its columns of W copied, or converted, to panels chunk by chunk.
+func (p *product) block(b block) {
+	chunk, period := chunkLines/p.f.lines, p.steps
+	if p.scaled {
+		period = ceil(min(p.w.BlockK, p.w.K), p.f.step)
+	}
+	for from := 0; from < p.steps; {
+		end := min(from-from%period+period, p.steps) // of this block of scales
+		s := span{from, min(from+chunk, end)}
+		p.pack(b.col, b.cols, s)
+		if p.scaled && s.to == end {
+			for c := range b.cols {
+				p.s.scales[c] = p.w.scale(b.col+c, from*p.f.step)
+			}
+		}
+		for r := 0; r < b.rows; r += tileRows {
+			p.tile(b, r, 0, b.cols, s, from%period > 0)
+			rows := min(tileRows, b.rows-r)
+			if p.scaled && s.to == end {
+				p.addScaled(b, r, rows, end > period)
+			}
+			if s.to == p.steps {
+				p.store(b, r, rows)
+			}
+		}
+		from = s.to
+	}
+}
+
+// tile adds a span of K to the lanes of one tile of X, from row r of the block on, against panels that stand for cols columns of the block
+// from c on.
+func (p *product) tile(b block, r, c, cols int, s span, cont bool) {
+	rows, steps := min(tileRows, b.rows-r), (s.to-s.from)*p.f.lines
+	p.t = tile{
+		lanes: unsafe.Add(ptr(p.s.lanes), r*b.lanesRow()+c*line), lanesRow: uintptr(b.lanesRow()), x: p.activations(b.row+r, rows, s),
+		w: ptr(p.s.panels), wRep: uintptr(steps * panelStep), steps: steps, reps: ceil(cols, panelCols), rows: rows,
+	}
+	if cont {
+		p.t.cont = 1
+	}
+	p.f.core[rows](&p.t)
+}
+
+// activations finds a span of K of the tile of X that begins at row, or makes it where the level wants it wider.
+func (p *product) activations(row, rows int, s span) unsafe.Pointer {
+	x := unsafe.Add(p.xData, (row*p.steps+s.from*rows)*line)
+	if !p.wide {
+		return x
+	}
+	p.k.widenX(ptr(p.s.wide), x, s.to-s.from, rows)
+	return ptr(p.s.wide)
+}
+
+// addScaled adds the lanes of rows rows, times the scales of their columns, to the outer lanes.
+func (p *product) addScaled(b block, r, rows int, cont bool) {
+	more := 0
+	if cont {
+		more = 1
+	}
+	for ; rows > 0; r, rows = r+1, rows-1 {
+		at := r * b.lanesRow()
+		p.k.scaleAdd(unsafe.Pointer(&p.s.outer[at]), unsafe.Pointer(&p.s.lanes[at]), unsafe.Pointer(&p.s.scales[0]), b.cols, more)
+	}
+}
+
+// store folds the lanes of rows rows of a block into y.
+func (p *product) store(b block, r, rows int) {
 	lanes := ptr(p.s.lanes)
-	if p.outer {
+	if p.scaled {
 		lanes = ptr(p.s.outer)
 	}
-	for r := range b.rows {
-		out := y[(b.row+r)*ldy+b.col:][:b.cols]
-		if p.steps == 0 {
-			clear(out)
-			continue
-		}
-		from, whole := unsafe.Add(lanes, r*lanesRow(b)), b.cols/panelCols
+	whole := b.cols / panelCols
+	for ; rows > 0; r, rows = r+1, rows-1 {
+		out, from := p.y[(b.row+r)*p.ldy+b.col:][:b.cols], unsafe.Add(lanes, r*b.lanesRow())
 		if whole > 0 {
 			p.k.fold(unsafe.Pointer(&out[0]), from, whole)
 		}
@@ -114,196 +227,34 @@ func (p *product) store(b block, y []float32, ldy int) {
 	}
 }
 
-// lanesRow is the distance in bytes between the lanes of two rows of a block: whole panels.
-func lanesRow(b block) int { return ceil(b.cols, panelCols) * panelCols * line }
-
-// sum fills the lanes of a block, chunk by chunk along K.
-func (p *product) sum(b block) {
-	direct := b.rows <= directRows && p.f.direct[min(b.rows, p.k.rows)] != nil
-	chunk := chunkLines / p.f.lines
-	switch {
-	case direct && b.rows <= p.k.rows && !p.wide:
-		chunk = p.steps
-	case direct && b.rows <= p.k.rows:
-		chunk = wideValues / p.f.step / b.rows
-	}
-	period := p.steps // of the scales
-	if p.outer {
-		period = ceil(min(p.w.BlockK, p.w.K), p.f.step)
-	}
-	for s0 := 0; s0 < p.steps; {
-		end := min(s0-s0%period+period, p.steps)
-		s1 := min(s0+chunk, end)
-		p.chunk(b, s0, s1, s0%period == 0, direct)
-		if p.outer && s1 == end {
-			p.addScaled(b, s0/period)
-		}
-		s0 = s1
-	}
-}
-
-// addScaled adds the lanes of block k of K, times the scale of their column, to the outer lanes.
-func (p *product) addScaled(b block, k int) {
-	for c := range b.cols {
-		p.s.scales[c] = p.w.scale(b.col+c, k*p.w.BlockK)
-	}
-	cont := 0
-	if k > 0 {
-		cont = 1
-	}
-	for r := range b.rows {
-		at := r * lanesRow(b)
-		p.k.scaleAdd(unsafe.Pointer(&p.s.outer[at]), unsafe.Pointer(&p.s.lanes[at]), unsafe.Pointer(&p.s.scales), b.cols, cont)
-	}
-}
-
-// chunk adds the steps s0 to s1 of K to the lanes of a block.
-func (p *product) chunk(b block, s0, s1 int, first, direct bool) {
-	t := &p.t
-	*t = tile{steps: (s1 - s0) * p.f.lines, lanesRow: uintptr(lanesRow(b)), cont: 1}
-	if first {
-		t.cont = 0
-	}
-	x := p.activations(b, s0, s1)
-	if direct {
-		full := min(s1, p.w.K/p.f.step) // whole steps can be read in place
-		done := 0
-		if full > s0 {
-			done = b.cols - b.cols%p.directCols(b)
-			p.direct(b, x, s0, full, done)
-		}
-		p.packed(b, x, s0, s1, done, b.cols)
-		if full < s1 && done > 0 {
-			t.steps = p.f.lines
-			if full > s0 {
-				t.cont = 1
-			}
-			p.packed(b, x.skip((full-s0)*p.f.lines), full, s1, 0, done)
-		}
-		return
-	}
-	p.packed(b, x, s0, s1, 0, b.cols)
-}
-
-// rowsOfX are the X rows of a block over a chunk of K: tiles of tileRows rows, tile bytes apart.
-type rowsOfX struct {
-	p    unsafe.Pointer
-	tile int
-	at   int // lines of each row to skip
-}
-
-func (x rowsOfX) skip(lines int) rowsOfX { x.at += lines; return x }
-
-// activations finds a block's rows of X, or makes them where the level wants them wider.
-func (p *product) activations(b block, s0, s1 int) rowsOfX {
-	x := rowsOfX{unsafe.Add(p.xData, b.row*p.steps*line), tileRows * p.steps * line, s0}
-	if !p.wide {
-		return x
-	}
-	w := rowsOfX{ptr(p.s.wide), tileRows * (s1 - s0) * 2 * line, 0}
-	for r := 0; r < b.rows; r += tileRows {
-		rows, i := min(tileRows, b.rows-r), r/tileRows
-		p.k.widenX(unsafe.Add(w.p, i*w.tile), unsafe.Add(x.p, i*x.tile+s0*rows*line), s1-s0, rows)
-	}
-	return w
-}
-
-// directCols is the number of columns that a direct core takes at a time.
-func (p *product) directCols(b block) int {
-	if b.rows%p.k.rows == 1 {
-		return p.k.rowCols
-	}
-	return panelCols
-}
-
-// direct runs the cores that read W where it lies, over the first cols columns of the block: a multiple of directCols.
-func (p *product) direct(b block, x rowsOfX, s0, s1, cols int) {
-	if cols == 0 {
-		return
-	}
-	t := p.t
-	p.t.steps = s1 - s0
-	p.t.w, p.t.wRow, p.t.wStep = unsafe.Pointer(&p.w.Data[b.col*p.wRow+s0*p.f.bytes]), uintptr(p.wRow), uintptr(p.f.bytes)
-	for r := 0; r < b.rows; r += p.k.rows {
-		rows, each := min(p.k.rows, b.rows-r), panelCols
-		if rows == 1 {
-			each = p.k.rowCols
-		}
-		p.t.ahead = uintptr(each * p.wRow)
-		p.t.wRep, p.t.lanesRep = p.t.ahead, uintptr(each*line)
-		p.run1(&p.f.direct, x, r, rows, b.rows, cols/each)
-	}
-	p.t = t
-}
-
-// run1 runs a core over rows rows from row r of a tile of all rows.
-func (p *product) run1(cores *[tileRows + 1]func(*tile), x rowsOfX, r, rows, all, reps int) {
-	t := &p.t
-	t.xStep = uintptr(all * line)
-	t.x = unsafe.Add(x.p, (x.at*all+r)*line)
-	t.lanes = unsafe.Add(ptr(p.s.lanes), r*int(t.lanesRow))
-	t.rows, t.reps = rows, reps
-	cores[rows](t)
-}
-
-// packed runs the columns c0 to c1 of a block panel by panel, each copied, or converted, to the scratch first.
-func (p *product) packed(b block, x rowsOfX, s0, s1, c0, c1 int) {
-	for c := c0; c < c1; c += panelCols {
-		p.packPanel(b.col+c, min(panelCols, c1-c), s0, s1)
-		p.tiles(b, x, c)
-	}
-}
-
-// tiles runs a panel against every tile of X in the block.
-func (p *product) tiles(b block, x rowsOfX, c int) {
-	t := &p.t
-	t.w, t.wRow, t.wStep = ptr(p.s.panel), line, panelStep
-	lanes := unsafe.Add(ptr(p.s.lanes), c*line)
-	full, rest := b.rows/tileRows, b.rows%tileRows
-	t.xRep, t.lanesRep, t.wRep = uintptr(x.tile), tileRows*t.lanesRow, 0
-	for _, part := range [2]struct{ row, rows, reps int }{{0, tileRows, full}, {full * tileRows, rest, 1}} {
-		if part.reps == 0 {
+// pack writes a span of K of cols rows of W from row n on as panels, one after the other, converted to what the cores take. Rows that the last
+// panel lacks, whose outputs nobody reads, hold what was there before.
+func (p *product) pack(n, cols int, s span) {
+	panel := (s.to - s.from) * p.f.lines * panelStep
+	for c := range cols {
+		dst := unsafe.Add(ptr(p.s.panels), c/panelCols*panel+c%panelCols*line)
+		row := p.w.Data[(n+c)*p.wRow:][:p.wRow]
+		if p.w.Scale == nil || p.scaled {
+			p.convert(dst, row, s, 1)
 			continue
 		}
-		t.xStep, t.reps = uintptr(part.rows*line), part.reps
-		for r := 0; r < part.rows; r += p.k.rows {
-			t.rows = min(p.k.rows, part.rows-r)
-			t.x = unsafe.Add(x.p, part.row/tileRows*x.tile+(x.at*part.rows+r)*line)
-			t.lanes = unsafe.Add(lanes, (part.row+r)*int(t.lanesRow))
-			p.f.core[t.rows](t)
+		for from := s.from; from < s.to; { // scales go into the panel
+			k := from * p.f.step
+			to := min(s.to, ceil((k/p.w.BlockK+1)*p.w.BlockK, p.f.step))
+			p.convert(unsafe.Add(dst, (from-s.from)*p.f.lines*panelStep), row, span{from, to}, p.w.scale(n+c, k))
+			from = to
 		}
 	}
 }
 
-// packPanel copies the steps s0 to s1 of cols rows of W from row n on to the panel, converted to what the cores take. The panel's other rows,
-// whose outputs nobody reads, hold what was there before.
-func (p *product) packPanel(n, cols, s0, s1 int) {
-	for c := range cols {
-		dst := unsafe.Add(ptr(p.s.panel), c*line)
-		row := p.w.Data[(n+c)*p.wRow:][:p.wRow]
-		for s := s0; s < s1; {
-			end, scale := s1, float32(1)
-			if p.w.Scale != nil && !p.outer {
-				blockSteps := p.w.BlockK / p.f.step
-				if p.w.BlockK < p.w.K {
-					end = min(s1, s-s%blockSteps+blockSteps)
-				}
-				scale = p.w.scale(n+c, min(s*p.f.step, p.w.K-1))
-			}
-			p.convert(unsafe.Add(dst, (s-s0)*p.f.lines*panelStep), row, s, end, scale)
-			s = end
-		}
+// convert writes a span of a row of W as lines of a panel. What the row lacks of its last step is +0.
+func (p *product) convert(dst unsafe.Pointer, row []byte, s span, scale float32) {
+	whole := min(s.to, len(row)/p.f.bytes)
+	if whole > s.from {
+		p.f.conv(dst, unsafe.Pointer(&row[s.from*p.f.bytes]), whole-s.from, scale)
 	}
-}
-
-// convert writes the steps s0 to s1 of a row of W as lines of a panel. What the row lacks of its last step is +0.
-func (p *product) convert(dst unsafe.Pointer, row []byte, s0, s1 int, scale float32) {
-	full := min(s1, len(row)/p.f.bytes)
-	if full > s0 {
-		p.f.conv(dst, unsafe.Pointer(&row[s0*p.f.bytes]), full-s0, scale)
-	}
-	if full < s1 {
-		clear(p.s.tail[copy(p.s.tail[:], row[full*p.f.bytes:]):])
-		p.f.conv(unsafe.Add(dst, (full-s0)*p.f.lines*panelStep), unsafe.Pointer(&p.s.tail), 1, scale)
+	if whole < s.to {
+		clear(p.s.tail[copy(p.s.tail[:], row[whole*p.f.bytes:]):])
+		p.f.conv(unsafe.Add(dst, (whole-s.from)*p.f.lines*panelStep), unsafe.Pointer(&p.s.tail), 1, scale)
 	}
 }

@@ -47,18 +47,27 @@ const (
 	slice     = 4 * time.Millisecond // of arithmetic a try
 )
 
-// Measure measures the levels that this CPU has, on the workers of pool, which must be idle.
+// Measure measures memory and the levels that this CPU has, on the workers of pool, which must be idle.
 func Measure(pool *par.Pool) Roofs {
-	r := Roofs{Threads: pool.Threads(), ReadBytes: readBytes}
-	r.Read = measureRead(pool)
+	r := Roofs{Threads: pool.Threads(), ReadBytes: readBytes, Read: Read(pool)}
 	for _, l := range cpu.Levels {
-		kinds, ok := loops[l]
-		if !ok || l > cpu.Best() {
-			continue
+		if _, ok := loops[l]; ok && l <= cpu.Best() {
+			r.Levels = append(r.Levels, Arithmetic(pool, l))
 		}
-		r.Levels = append(r.Levels, Level{l, measure(pool, kinds[kindF32]), measure(pool, kinds[kindBF16]), measure(pool, kinds[kindInt8])})
 	}
 	return r
+}
+
+// Arithmetic measures one level, which the CPU must have; the result is zero for a level without assembly.
+func Arithmetic(pool *par.Pool, l cpu.Level) Level {
+	if l > cpu.Best() {
+		panic("roof: this CPU has no " + l.String())
+	}
+	kinds, ok := loops[l]
+	if !ok {
+		return Level{Level: l}
+	}
+	return Level{l, measure(pool, kinds[kindF32]), measure(pool, kinds[kindBF16]), measure(pool, kinds[kindInt8])}
 }
 
 // measure finds the number of rounds that fill a slice, then times that on one worker and on all.
@@ -79,7 +88,8 @@ func measure(pool *par.Pool, l loop) Speed {
 	return Speed{rate(1), rate(pool.Threads())}
 }
 
-func measureRead(pool *par.Pool) Speed {
+// Read measures how fast memory is read, in 10^9 bytes/s.
+func Read(pool *par.Pool) Speed {
 	buf := make([]byte, readBytes)
 	pool.Spans(readBytes, readPiece, func(_, lo, hi int) { // pages must be there, and not all the same one
 		for i := lo; i < hi; i += 4096 {

@@ -19,21 +19,21 @@ type Network interface {
 	Len() int
 	// Truncate forgets every position from n on.
 	Truncate(n int)
-	// Forward appends ids to the sequence and writes the logits of the last rows of them to logits, [rows VocabSize]. rows may be 0.
-	Forward(ids []int32, logits []float32, rows int) error
+	// Forward appends ids to the sequence and returns the logits of the last rows of them, [rows VocabSize], good until the next Forward.
+	Forward(ids []int32, rows int) ([]float32, error)
 }
 
 // Session is one sequence: what stands in the cache, and the means to go on.
 type Session struct {
 	net    Network
 	chunk  int
-	held   []int32 // the ids whose keys and values the cache holds
-	logits []float32
+	held   []int32   // the ids whose keys and values the cache holds
+	logits []float32 // of the last token held, once decoding begins
 }
 
 // NewSession starts an empty sequence. chunk is the most positions that one prefill step takes.
 func NewSession(net Network, chunk int) *Session {
-	return &Session{net: net, chunk: max(chunk, 1), logits: make([]float32, net.VocabSize()), held: make([]int32, 0, net.Capacity())}
+	return &Session{net: net, chunk: max(chunk, 1), held: make([]int32, 0, net.Capacity())}
 }
 
 // Finish says why an answer ended.
@@ -143,11 +143,12 @@ func (s *Session) prefill(ctx context.Context, prompt []int32) (reused int, err 
 }
 
 func (s *Session) forward(ids []int32, rows int) error {
-	if err := s.net.Forward(ids, s.logits[:rows*s.net.VocabSize()], rows); err != nil {
+	logits, err := s.net.Forward(ids, rows)
+	if err != nil {
 		s.net.Truncate(len(s.held))
 		return err
 	}
-	s.held = append(s.held, ids...)
+	s.held, s.logits = append(s.held, ids...), logits
 	return nil
 }
 

@@ -14,7 +14,7 @@ import (
 type markov struct {
 	vocab, capacity int
 	ids             []int32
-	calls           []int // length of each Forward
+	logits          []float32
 	fail            error
 }
 
@@ -23,18 +23,18 @@ func (m *markov) Capacity() int  { return m.capacity }
 func (m *markov) Len() int       { return len(m.ids) }
 func (m *markov) Truncate(n int) { m.ids = m.ids[:n] }
 
-func (m *markov) Forward(ids []int32, logits []float32, rows int) error {
+func (m *markov) Forward(ids []int32, rows int) ([]float32, error) {
 	if m.fail != nil {
-		return m.fail
+		return nil, m.fail
 	}
-	m.calls = append(m.calls, len(ids))
+	m.logits = slices.Grow(m.logits[:0], rows*m.vocab)[:rows*m.vocab]
 	for i, id := range ids {
 		m.ids = append(m.ids, id)
 		if r := i - (len(ids) - rows); r >= 0 {
-			m.row(logits[r*m.vocab:][:m.vocab])
+			m.row(m.logits[r*m.vocab:][:m.vocab])
 		}
 	}
-	return nil
+	return m.logits, nil
 }
 
 func (m *markov) row(logits []float32) {

@@ -41,12 +41,12 @@ func ScoreIDs(net Network, ids []int32, chunk int, visit func(pos int, logits []
 			return nil, fmt.Errorf("engine: id %d at position %d is outside the vocabulary of %d", id, i, vocab)
 		}
 	}
-	logits := make([]float32, chunk*vocab)
 	s, h := &Score{IDs: ids}, newLogitHash(vocab)
 	net.Truncate(0)
 	for pos := 0; pos < len(ids); pos += chunk {
 		part := ids[pos:min(pos+chunk, len(ids))]
-		if err := net.Forward(part, logits[:len(part)*vocab], len(part)); err != nil {
+		logits, err := net.Forward(part, len(part))
+		if err != nil {
 			return nil, err
 		}
 		for i := range part {
@@ -137,17 +137,17 @@ func scoreTail(net Network, ids []int32, first, prefill int) ([]float32, error) 
 	vocab := net.VocabSize()
 	for pos := 0; pos < first; {
 		n := min(prefill, first-pos)
-		if err := net.Forward(ids[pos:pos+n], nil, 0); err != nil {
+		if _, err := net.Forward(ids[pos:pos+n], 0); err != nil {
 			return nil, err
 		}
 		pos += n
 	}
 	var out []float32
 	step := min(prefill, len(ids)-first, 128) // logits are wide: bound what they take
-	logits := make([]float32, step*vocab)
 	for pos := first; pos < len(ids)-1; pos += step {
 		part := ids[pos:min(pos+step, len(ids)-1)]
-		if err := net.Forward(part, logits[:len(part)*vocab], len(part)); err != nil {
+		logits, err := net.Forward(part, len(part))
+		if err != nil {
 			return nil, err
 		}
 		for i := range part {

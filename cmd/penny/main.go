@@ -16,6 +16,13 @@ import (
 var version = "0.1.0-dev"
 
 type cli struct {
+	Run        runCmd        `cmd:"" help:"Answer one question."`
+	Inspect    inspectCmd    `cmd:"" help:"Show what a checkpoint is and what running it takes."`
+	Score      scoreCmd      `cmd:"" help:"Log-probability of ids or text."`
+	Perplexity perplexityCmd `cmd:"" help:"Perplexity of a text file, by llama.cpp's measure."`
+	Bench      benchCmd      `cmd:"" help:"Tokens a second, and the share of the machine's roofs."`
+	Doctor     doctorCmd     `cmd:"" help:"Show what this machine can do."`
+
 	Version kong.VersionFlag `help:"Print version, Go and instruction-set level."`
 }
 
@@ -41,7 +48,7 @@ func run(args []string) int {
 	parser, err := kong.New(&c, kong.Name("penny"),
 		kong.Description("Train, run and audit DeepSeek-R1-style reasoning models. One binary; every run leaves a receipt."),
 		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Vars{"version": fmt.Sprintf("penny %s %s %s/%s %v", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, cpu.Current())})
+		kong.Vars{"temp": "0", "topp": "1", "version": fmt.Sprintf("penny %s %s %s/%s %v", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, cpu.Current())})
 	if err != nil {
 		panic(err)
 	}

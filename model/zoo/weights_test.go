@@ -1,0 +1,157 @@
+package zoo
+
+import (
+	"bufio"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/pennyml/penny/dtype"
+	"github.com/pennyml/penny/model"
+	"github.com/pennyml/penny/tensor"
+)
+
+// lines decodes each line of a JSONL file.
+func lines[T any](t testing.TB, path string) []T {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var all []T
+	for s := bufio.NewScanner(f); ; {
+		s.Buffer(nil, 1<<24)
+		for s.Scan() {
+			var v T
+			if err := json.Unmarshal(s.Bytes(), &v); err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			all = append(all, v)
+		}
+		if s.Err() != nil {
+			t.Fatal(s.Err())
+		}
+		return all
+	}
+}
+
+// TestStories260K holds a real little model against recorded logits.
+func TestStories260K(t *testing.T) {
+	dir := dataDir(t)
+	m := open(t, filepath.Join(dir, "weights", "stories260K", "stories260K.gguf"), exact)
+	for _, c := range lines[struct {
+		Tokens []int32     `json:"tokens"`
+		Logits [][]float32 `json:"logits"`
+	}](t, filepath.Join(dir, "refs", "stories260K", "stories260K_logits.jsonl")) {
+		got := run(t, m, c.Tokens, 2)
+		if d := maxDiff(got, slices.Concat(c.Logits...)); d > 1e-4 {
+			t.Errorf("tokens %v: logits differ by %.2g", c.Tokens, d)
+		}
+	}
+}
+
+const smollm2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+// nll is the negative log-likelihood of the second half of a chunk of text, as llama.cpp's perplexity scores it.
+func nll(t testing.TB, m model.Model, ids []int32) (sum float64) {
+	t.Helper()
+	c, err := m.NewCache(len(ids))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := len(ids) / 2
+	if err := model.Each(m, c, ids, 0, func(i int, logits []float32) error {
+		if i >= first && i < len(ids)-1 {
+			sum -= logprob(logits, ids[i+1])
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}
+
+// TestSmolLM2Perplexity meets the recorded sums of a few chunks of WikiText-2 with exact activations.
+func TestSmolLM2Perplexity(t *testing.T) {
+	dir := dataDir(t)
+	if testing.Short() {
+		t.Skip("short")
+	}
+	var ids []int32
+	readJSON(t, filepath.Join(dir, "refs", "smollm2", "wikitext2_ids_first_20x1024.json"), &ids)
+	var want struct {
+		Scored map[string]struct {
+			PerChunk []struct {
+				NLL float64 `json:"nll_sum"`
+			} `json:"per_chunk"`
+		} `json:"scored"`
+	}
+	readJSON(t, filepath.Join(dir, "refs", "smollm2", "wikitext2_f32.json"), &want)
+	m := open(t, filepath.Join(dir, "weights", "smollm2", smollm2), exact)
+	for c := range 2 {
+		w := want.Scored["512"].PerChunk[c].NLL
+		if got := nll(t, m, ids[c*512:(c+1)*512]); math.Abs(got/w-1) > 1e-5 {
+			t.Errorf("chunk %d: nll %v, want %v", c, got, w)
+		}
+	}
+}
+
+// TestSmolLM2Greedy follows the recorded answers up to the first step whose two best tokens are nearly equal.
+func TestSmolLM2Greedy(t *testing.T) {
+	dir := dataDir(t)
+	m := open(t, filepath.Join(dir, "weights", "smollm2", smollm2), exact)
+	for i, c := range lines[struct {
+		PromptIDs []int32 `json:"prompt_ids"`
+		F32       struct {
+			IDs    []int32   `json:"ids"`
+			Margin []float64 `json:"margin"`
+		} `json:"f32"`
+	}](t, filepath.Join(dir, "refs", "smollm2", "greedy48.jsonl"))[:3] {
+		cache, err := m.NewCache(1024)
+		if err != nil {
+			t.Fatal(err)
+		}
+		logits, err := model.Prefill(m, cache, c.PromptIDs, 0)
+		for step, id := range c.F32.IDs {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.F32.Margin[step] < 0.01 {
+				break
+			}
+			if got := argmax(logits); got != id {
+				t.Fatalf("prompt %d step %d: token %d, want %d (margin %v)", i, step, got, id, c.F32.Margin[step])
+			}
+			logits, err = m.Forward([]model.Chunk{{Cache: cache, IDs: []int32{id}, Logits: 1}})
+		}
+	}
+}
+
+func readJSON(t testing.TB, path string, v any) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, v); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+// TestFastPath: 8-bit activations move the loss of SmolLM2 by well under a per cent.
+func TestFastPath(t *testing.T) {
+	dir := dataDir(t)
+	var ids []int32
+	readJSON(t, filepath.Join(dir, "refs", "smollm2", "wikitext2_ids_first_20x1024.json"), &ids)
+	path := filepath.Join(dir, "weights", "smollm2", smollm2)
+	want := nll(t, open(t, path, exact), ids[:512])
+	for _, o := range []model.Options{{}, {Compute: tensor.BF16}, {Compute: tensor.Q8, CacheType: dtype.BF16}} {
+		if got := nll(t, open(t, path, o), ids[:512]); math.Abs(got/want-1) > 0.01 {
+			t.Errorf("%+v: nll %v, exactly %v", o, got, want)
+		}
+	}
+}

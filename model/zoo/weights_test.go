@@ -11,7 +11,6 @@ import (
 
 	"github.com/pennyml/penny/dtype"
 	"github.com/pennyml/penny/model"
-	"github.com/pennyml/penny/tensor"
 )
 
 // lines decodes each line of a JSONL file.
@@ -92,7 +91,7 @@ func TestSmolLM2Perplexity(t *testing.T) {
 	}
 	readJSON(t, filepath.Join(dir, "refs", "smollm2", "wikitext2_f32.json"), &want)
 	m := open(t, filepath.Join(dir, "weights", "smollm2", smollm2), exact)
-	for c := range 2 {
+	for c := range 1 {
 		w := want.Scored["512"].PerChunk[c].NLL
 		if got := nll(t, m, ids[c*512:(c+1)*512]); math.Abs(got/w-1) > 1e-5 {
 			t.Errorf("chunk %d: nll %v, want %v", c, got, w)
@@ -110,7 +109,7 @@ func TestSmolLM2Greedy(t *testing.T) {
 			IDs    []int32   `json:"ids"`
 			Margin []float64 `json:"margin"`
 		} `json:"f32"`
-	}](t, filepath.Join(dir, "refs", "smollm2", "greedy48.jsonl"))[:3] {
+	}](t, filepath.Join(dir, "refs", "smollm2", "greedy48.jsonl"))[:2] {
 		cache, err := m.NewCache(1024)
 		if err != nil {
 			t.Fatal(err)
@@ -149,7 +148,7 @@ func TestFastPath(t *testing.T) {
 	readJSON(t, filepath.Join(dir, "refs", "smollm2", "wikitext2_ids_first_20x1024.json"), &ids)
 	path := filepath.Join(dir, "weights", "smollm2", smollm2)
 	want := nll(t, open(t, path, exact), ids[:512])
-	for _, o := range []model.Options{{}, {Compute: tensor.BF16}, {Compute: tensor.Q8, CacheType: dtype.BF16}} {
+	for _, o := range []model.Options{{}, {CacheType: dtype.BF16}} {
 		if got := nll(t, open(t, path, o), ids[:512]); math.Abs(got/want-1) > 0.01 {
 			t.Errorf("%+v: nll %v, exactly %v", o, got, want)
 		}

@@ -141,7 +141,8 @@ func (w *unit) run() {
 	w.start()
 	c := &w.Cache
 	from, to := 0, 0 // the rows that see a key of the block at hand
-	for b := w.oldest(0) / Block; b <= w.pos(w.n-1)/Block; b++ {
+	last := w.pos(w.n-1) / Block
+	for b := w.oldest(0) / Block; b <= last; b++ {
 		for w.pos(from) < b*Block {
 			from++
 		}
@@ -149,12 +150,16 @@ func (w *unit) run() {
 			to++
 		}
 		k, v := c.head(c.block(b), w.head)
+		next := k
+		if b < last {
+			next, _ = c.head(c.block(b+1), w.head)
+		}
 		if c.Latent {
 			transpose(w.s.keys, c.elem(), k, pad16(c.KeyDim), c.valueRow())
 			k = w.s.keys
 		}
 		for r := from; r < to; r += maxRows {
-			w.attend(b*Block, r, min(r+maxRows, to), k, v)
+			w.attend(b*Block, r, min(r+maxRows, to), k, v, next)
 		}
 	}
 	w.finish()
@@ -175,14 +180,14 @@ func (w *unit) start() {
 }
 
 // attend takes rows lo to hi-1 through the block of keys k and values v whose first position is base. Every row sees a key of it.
-func (w *unit) attend(base, lo, hi int, k, v []byte) {
+func (w *unit) attend(base, lo, hi int, k, v, next []byte) {
 	c, s, n := &w.Cache, w.s, hi-lo
 	var first, end [maxRows]int // of the keys that each row sees
 	for i := range n {
 		first[i], end[i] = max(0, w.oldest(lo+i)-base), min(Block, w.pos(lo+i)-base+1)
 		s.mask[i] = (uint64(1)<<end[i] - 1) &^ (uint64(1)<<first[i] - 1)
 	}
-	scores(s.s, s.q[lo*c.KeyDim:hi*c.KeyDim], c.Type, k, n, c.KeyDim)
+	scores(s.s, s.q[lo*c.KeyDim:hi*c.KeyDim], c.Type, k, v, n, c.KeyDim)
 	softmax(s.s, s.m[lo:hi], s.l[lo:hi], s.c[:n], s.mask[:n], w.Scale)
 
 	// Values in rising order of position: those that only some rows see before and after those that all see. Rows are in order of position,
@@ -193,27 +198,27 @@ func (w *unit) attend(base, lo, hi int, k, v []byte) {
 	}
 	for i := range n {
 		if first[i] < a {
-			w.values(v, lo+i, i, 1, first[i], min(a, end[i]))
+			w.values(v, next, lo+i, i, 1, first[i], min(a, end[i]))
 			s.c[i] = 1
 		}
 	}
 	if a < z {
-		w.values(v, lo, 0, n, a, z)
+		w.values(v, next, lo, 0, n, a, z)
 	}
 	for i := range n {
 		if z < end[i] {
 			s.c[i] = 1
-			w.values(v, lo+i, i, 1, z, end[i])
+			w.values(v, next, lo+i, i, 1, z, end[i])
 		}
 	}
 }
 
 // values adds the positions from a to z-1 of the block to the outputs of n rows from row on, which stand at i and on in the probabilities.
-func (w *unit) values(v []byte, row, i, n, a, z int) {
+func (w *unit) values(v, next []byte, row, i, n, a, z int) {
 	c, s := &w.Cache, w.s
 	pitch := c.valueRow()
 	dim := pad16(c.ValueDim)
-	weigh(s.o[row*dim:][:n*dim], s.s[i*Block+a:], s.c[i:][:n], c.Type, v[a*pitch*c.elem():], pitch, n, z-a)
+	weigh(s.o[row*dim:][:n*dim], s.s[i*Block+a:], s.c[i:][:n], c.Type, v[a*pitch*c.elem():], next, pitch, n, z-a)
 }
 
 func (w *unit) finish() {

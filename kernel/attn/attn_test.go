@@ -192,11 +192,11 @@ func same(a, b []float32) error {
 
 var setups = []setup{
 	{Layout: Layout{Type: dtype.F32, KVHeads: 1, KeyDim: 8, ValueDim: 8}, heads: 1, n: 5},
-	{Layout: Layout{Type: dtype.F16, KVHeads: 2, KeyDim: 64, ValueDim: 64}, heads: 14, n: 130},
+	{Layout: Layout{Type: dtype.F16, KVHeads: 1, KeyDim: 64, ValueDim: 64}, heads: 7, n: 130},
 	{Layout: Layout{Type: dtype.BF16, KVHeads: 2, KeyDim: 32, ValueDim: 80}, heads: 8, n: 70, sinks: true},
-	{Layout: Layout{Type: dtype.F32, KVHeads: 3, KeyDim: 24, ValueDim: 20}, heads: 3, n: 200, window: 65},
+	{Layout: Layout{Type: dtype.F32, KVHeads: 3, KeyDim: 12, ValueDim: 20}, heads: 3, n: 200, window: 65},
 	{Layout: Layout{Type: dtype.BF16, KVHeads: 1, KeyDim: 16, ValueDim: 48}, heads: 5, n: 150, window: 7, sinks: true},
-	{Layout: Layout{Type: dtype.F16, KVHeads: 1, KeyDim: 72, ValueDim: 64, Latent: true}, heads: 16, n: 100},
+	{Layout: Layout{Type: dtype.F16, KVHeads: 1, KeyDim: 72, ValueDim: 64, Latent: true}, heads: 8, n: 70},
 	{Layout: Layout{Type: dtype.BF16, KVHeads: 1, KeyDim: 13, ValueDim: 9, Latent: true}, heads: 4, n: 67},
 	{Layout: Layout{Type: dtype.F32, KVHeads: 1, KeyDim: 40, ValueDim: 32, Latent: true}, heads: 7, n: 66, window: 30},
 	{Layout: Layout{Type: dtype.F16, KVHeads: 2, KeyDim: 16, ValueDim: 16}, heads: 6, n: 90, wild: true},

@@ -11,9 +11,9 @@ import (
 
 // kernels is one level's assembly; what is nil falls to the reference. Scores and weigh are by cache type, transpose by element size.
 type kernels struct {
-	scores      [3]func(s, q *float32, k unsafe.Pointer, rows, dim int)
+	scores      [3]func(s, q *float32, k, ahead unsafe.Pointer, rows, dim int)
 	softmax     func(s, m, l, c *float32, mask *uint64, rows int, scale float32)
-	weigh       [3]func(o, p, c *float32, v unsafe.Pointer, dim, pitch, rows, n int)
+	weigh       [3]func(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 	transpose16 func(dst, src unsafe.Pointer, dim, pitch int)
 	transpose32 func(dst, src unsafe.Pointer, dim, pitch int)
 }
@@ -33,14 +33,17 @@ func slot(t dtype.Type) int {
 	return 0
 }
 
-func scores(s, q []float32, t dtype.Type, k []byte, rows, dim int) {
+// The kernels beside their references in kernels.go. ahead is what will be read next: as many bytes of it are fetched into the second-level
+// cache as the kernel itself reads.
+
+func scores(s, q []float32, t dtype.Type, k, ahead []byte, rows, dim int) {
 	f := current().scores[slot(t)]
 	if f == nil {
 		scoresRef(s, q, t, k, rows, dim)
 		return
 	}
 	_, _, _ = s[rows*Block-1], q[rows*dim-1], k[dim*Block*t.BlockBytes()-1]
-	f(&s[0], &q[0], unsafe.Pointer(&k[0]), rows, dim)
+	f(&s[0], &q[0], unsafe.Pointer(&k[0]), unsafe.Pointer(unsafe.SliceData(ahead)), rows, dim)
 }
 
 func softmax(s, m, l, c []float32, mask []uint64, scale float32) {
@@ -54,7 +57,7 @@ func softmax(s, m, l, c []float32, mask []uint64, scale float32) {
 	f(&s[0], &m[0], &l[0], &c[0], &mask[0], n, scale)
 }
 
-func weigh(o, p, c []float32, t dtype.Type, v []byte, pitch, rows, n int) {
+func weigh(o, p, c []float32, t dtype.Type, v, ahead []byte, pitch, rows, n int) {
 	f := current().weigh[slot(t)]
 	if f == nil {
 		weighRef(o, p, c, t, v, pitch, rows, n)
@@ -62,7 +65,7 @@ func weigh(o, p, c []float32, t dtype.Type, v []byte, pitch, rows, n int) {
 	}
 	dim, elem := len(o)/rows, t.BlockBytes()
 	_, _, _ = p[(rows-1)*Block+n-1], c[rows-1], v[((n-1)*pitch+dim)*elem-1]
-	f(&o[0], &p[0], &c[0], unsafe.Pointer(&v[0]), dim, pitch*elem, rows, n)
+	f(&o[0], &p[0], &c[0], unsafe.Pointer(&v[0]), unsafe.Pointer(unsafe.SliceData(ahead)), dim, pitch*elem, rows, n)
 }
 
 func transpose(dst []byte, elem int, src []byte, dim, pitch int) {

@@ -3,8 +3,8 @@ package attn
 import "unsafe"
 
 type (
-	scoresFunc = func(s, q *float32, k unsafe.Pointer, rows, dim int)
-	weighFunc  = func(o, p, c *float32, v unsafe.Pointer, dim, pitch, rows, n int)
+	scoresFunc = func(s, q *float32, k, ahead unsafe.Pointer, rows, dim int)
+	weighFunc  = func(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 )
 
 var avx2 = kernels{

@@ -5,22 +5,22 @@ package attn
 import "unsafe"
 
 //go:noescape
-func scoresF32AVX2(s, q *float32, k unsafe.Pointer, rows, dim int)
+func scoresF32AVX2(s, q *float32, k, ahead unsafe.Pointer, rows, dim int)
 
 //go:noescape
-func weighF32AVX2(o, p, c *float32, v unsafe.Pointer, dim, pitch, rows, n int)
+func weighF32AVX2(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 
 //go:noescape
-func scoresF16AVX2(s, q *float32, k unsafe.Pointer, rows, dim int)
+func scoresF16AVX2(s, q *float32, k, ahead unsafe.Pointer, rows, dim int)
 
 //go:noescape
-func weighF16AVX2(o, p, c *float32, v unsafe.Pointer, dim, pitch, rows, n int)
+func weighF16AVX2(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 
 //go:noescape
-func scoresBF16AVX2(s, q *float32, k unsafe.Pointer, rows, dim int)
+func scoresBF16AVX2(s, q *float32, k, ahead unsafe.Pointer, rows, dim int)
 
 //go:noescape
-func weighBF16AVX2(o, p, c *float32, v unsafe.Pointer, dim, pitch, rows, n int)
+func weighBF16AVX2(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 
 //go:noescape
 func softmaxAVX2(s, m, l, c *float32, mask *uint64, rows int, scale float32)
@@ -32,22 +32,22 @@ func transpose16AVX2(dst, src unsafe.Pointer, dim, pitch int)
 func transpose32AVX2(dst, src unsafe.Pointer, dim, pitch int)
 
 //go:noescape
-func scoresF32AVX512(s, q *float32, k unsafe.Pointer, rows, dim int)
+func scoresF32AVX512(s, q *float32, k, ahead unsafe.Pointer, rows, dim int)
 
 //go:noescape
-func weighF32AVX512(o, p, c *float32, v unsafe.Pointer, dim, pitch, rows, n int)
+func weighF32AVX512(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 
 //go:noescape
-func scoresF16AVX512(s, q *float32, k unsafe.Pointer, rows, dim int)
+func scoresF16AVX512(s, q *float32, k, ahead unsafe.Pointer, rows, dim int)
 
 //go:noescape
-func weighF16AVX512(o, p, c *float32, v unsafe.Pointer, dim, pitch, rows, n int)
+func weighF16AVX512(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 
 //go:noescape
-func scoresBF16AVX512(s, q *float32, k unsafe.Pointer, rows, dim int)
+func scoresBF16AVX512(s, q *float32, k, ahead unsafe.Pointer, rows, dim int)
 
 //go:noescape
-func weighBF16AVX512(o, p, c *float32, v unsafe.Pointer, dim, pitch, rows, n int)
+func weighBF16AVX512(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 
 //go:noescape
 func softmaxAVX512(s, m, l, c *float32, mask *uint64, rows int, scale float32)

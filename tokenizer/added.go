@@ -24,6 +24,17 @@ type added struct {
 	raw, normalized matcher
 }
 
+// find returns the added token with this text, or nil.
+func (a *added) find(text string) *addedToken {
+	for _, m := range []*matcher{&a.raw, &a.normalized} {
+		i, ok := slices.BinarySearchFunc(m.tokens, text, func(tok addedToken, s string) int { return cmp.Compare(tok.text, s) })
+		if ok {
+			return &m.tokens[i]
+		}
+	}
+	return nil
+}
+
 // matcher finds added tokens, leftmost first and the longest of those that start at one place.
 type matcher struct {
 	tokens []addedToken  // by text

@@ -9,12 +9,13 @@ import (
 // noRank is the rank of a pair that is not joined.
 const noRank = ^uint32(0)
 
-// bpe joins neighbouring symbols of a piece, lowest rank first and leftmost among equals, until no pair has a rank. Two kinds of rule say
-// which pairs join: a list of merges (Hugging Face, GGUF gpt2), or "whatever gives a token", ranked by that token (tiktoken, SentencePiece).
+// bpe joins neighbouring symbols of a piece, lowest rank first and leftmost among equals, until no pair has a rank.
+//
+// A symbol is a token and the text it covers is that token's key, so the pair of two symbols is known by the text of both together and by
+// where it is cut. That makes the table of merges a few numbers for each token.
 type bpe struct {
 	vocab    *vocab
-	pairs    *pairTable  // the list of merges; nil for the other kind of rule
-	ranks    []uint32    // by id, without a list of merges; noRank for a token that no merge makes
+	merges   []mergeRule // by id of the joined token; further merges that give the same token follow after the last id
 	bytes    *[256]int32 // byte-level: the token of each byte, none where the vocabulary lacks it
 	whole    bool        // a piece that is a token is that token, whatever the merges say (ignore_merges)
 	missing  missing
@@ -27,36 +28,71 @@ type bpe struct {
 	charLen  func(lead byte) int // length of a character by its first byte; nil is UTF-8
 }
 
-// index enters the tokens, which must differ.
-func (m *bpe) index(keys []string) error {
-	var second int32
-	if m.vocab, second = newVocab(keys); second != none {
-		return fmt.Errorf("token %q stands twice in the vocabulary, as %d and %d", keys[second], m.vocab.id(keys[second]), second)
-	}
+// mergeRule says that a token is made by joining two others.
+type mergeRule struct {
+	rank uint32
+	left uint32 // bytes of the left one's key; anyCut where every cut into two tokens will do (tiktoken, SentencePiece)
+	more int32  // index of another rule that gives the same token, 0 without
+}
+
+const anyCut = ^uint32(0)
+
+// start readies the model once its vocab is set: the bytes' tokens, and no merges yet.
+func (m *bpe) start() {
 	if m.bytes != nil {
 		for b := range m.bytes {
 			m.bytes[b] = m.vocab.id(string([]byte{byte(b)}))
 		}
 	}
-	return nil
+	m.merges = make([]mergeRule, m.vocab.keys.size())
+	for i := range m.merges {
+		m.merges[i].rank = noRank
+	}
 }
 
-// mergeBuilder fills the list of merges. Their texts are spelt as in the files: for a byte-level model in its alphabet.
+// rankAll lets every token be made by any cut, in the order of ranks.
+func (m *bpe) rankAll(rank func(id int) uint32) {
+	for id := range m.merges {
+		m.merges[id] = mergeRule{rank: rank(id), left: anyCut}
+	}
+}
+
+// addMerge enters the next rule for joined. Of two equal rules the later counts if lastWins.
+func (m *bpe) addMerge(joined int32, left int, rank uint32, lastWins bool) {
+	r := &m.merges[joined]
+	if r.rank == noRank {
+		*r = mergeRule{rank: rank, left: uint32(left)}
+		return
+	}
+	for {
+		if r.left == uint32(left) {
+			if lastWins {
+				r.rank = rank
+			}
+			return
+		}
+		if r.more == 0 {
+			break
+		}
+		r = &m.merges[r.more]
+	}
+	r.more = int32(len(m.merges))
+	m.merges = append(m.merges, mergeRule{rank: rank, left: uint32(left)})
+}
+
+// mergeBuilder enters a list of merges. Their texts are spelt as in the files: for a byte-level model in its alphabet.
 type mergeBuilder struct {
-	m   *bpe
-	buf []byte
-	n   uint32
-}
-
-func newMergeBuilder(m *bpe, n int) *mergeBuilder {
-	m.pairs = newPairTable(n)
-	return &mergeBuilder{m: m}
+	m     *bpe
+	check bool // both parts must be tokens; of two equal merges the later counts (Hugging Face)
+	buf   []byte
+	n     uint32
+	last  int32 // what the merge before gave: in most files the next gives the next token
 }
 
 // add enters the next merge.
 func (b *mergeBuilder) add(left, right string) error {
-	cut, skip := 0, 0
-	if b.m.bytes != nil {
+	m, cut, skip := b.m, 0, 0
+	if m.bytes != nil {
 		var ok1, ok2 bool
 		b.buf, ok1 = appendUnmapped(b.buf[:0], left)
 		cut = len(b.buf)
@@ -67,17 +103,33 @@ func (b *mergeBuilder) add(left, right string) error {
 	} else {
 		b.buf = append(append(b.buf[:0], left...), right...)
 		cut = len(left)
-		skip = len(right) - len(strings.TrimPrefix(right, b.m.prefix))
+		if m.prefix != "" {
+			skip = len(right) - len(strings.TrimPrefix(right, m.prefix))
+		}
 	}
-	v := b.m.vocab
-	l, r := v.bytesID(b.buf[:cut]), v.bytesID(b.buf[cut:])
-	joined := v.bytesID(append(b.buf[:cut], b.buf[cut+skip:]...))
-	if l == none || r == none || joined == none {
-		return fmt.Errorf("merge %d, %q and %q: both and what they join to should be in the vocabulary", b.n, left, right)
+	if b.check && (b.id(b.buf[:cut]) == none || b.id(b.buf[cut:]) == none) {
+		return fmt.Errorf("merge %d, %q and %q: one of them is not in the vocabulary", b.n, left, right)
 	}
-	b.m.pairs.add(l, r, b.n, joined)
+	joined := b.id(append(b.buf[:cut], b.buf[cut+skip:]...))
+	if joined == none {
+		return fmt.Errorf("merge %d: %q and %q join to what is not in the vocabulary", b.n, left, right)
+	}
+	m.addMerge(joined, cut, b.n, b.check)
 	b.n++
+	b.last = joined
 	return nil
+}
+
+// id looks a token up, the cheap ways first.
+func (b *mergeBuilder) id(s []byte) int32 {
+	keys := &b.m.vocab.keys
+	switch next := int(b.last) + 1; {
+	case len(s) == 1 && b.m.bytes != nil:
+		return b.m.bytes[s[0]]
+	case next < keys.size() && keys.at(next) == string(s):
+		return int32(next)
+	}
+	return b.m.vocab.bytesID(s)
 }
 
 // missing says what becomes of a character without a token and without unk.
@@ -129,13 +181,13 @@ func (m *bpe) encode(e *encoder, piece string) {
 
 // merge appends the tokens of piece.
 func (m *bpe) merge(e *encoder, piece string) {
-	if m.whole || m.newlines && strings.Trim(piece, "\n") == "" {
+	if len(piece) <= m.vocab.longest && (m.whole || m.newlines && strings.Trim(piece, "\n") == "") {
 		if id := m.vocab.id(piece); id != none {
 			e.out = append(e.out, id)
 			return
 		}
 	}
-	e.syms = m.symbols(e.syms[:0], piece)
+	e.syms, piece = m.symbols(e.syms[:0], piece)
 	syms := e.syms
 	if len(syms) > shortPiece {
 		m.mergeLong(e, piece)
@@ -172,21 +224,36 @@ func (m *bpe) merge(e *encoder, piece string) {
 
 // join returns what joining two neighbours gives.
 func (m *bpe) join(piece string, a, b *bpeSymbol) (id int32, rank uint32) {
-	if a.id == none || b.id == none {
+	if a.id == none || b.id == none || a.id == m.unk || b.id == m.unk {
 		return none, noRank
 	}
-	if m.pairs != nil {
-		return m.pairs.find(a.id, b.id)
-	}
-	if id = m.vocab.id(piece[a.lo:b.hi]); id == none {
+	key, left := piece[a.lo:b.hi], a.hi-a.lo
+	if len(key) > m.vocab.longest {
 		return none, noRank
 	}
-	return id, m.ranks[id]
+	if m.prefix != "" && a.lo > 0 {
+		key = m.prefix + key
+		left += uint32(len(m.prefix))
+	}
+	if m.suffix != "" && int(b.hi) == len(piece) {
+		key += m.suffix
+	}
+	if id = m.vocab.id(key); id == none {
+		return none, noRank
+	}
+	r := &m.merges[id]
+	for r.left != left && r.left != anyCut {
+		if r.more == 0 {
+			return none, noRank
+		}
+		r = &m.merges[r.more]
+	}
+	return id, r.rank
 }
 
-// symbols appends the symbols that merging starts from: bytes or characters.
-func (m *bpe) symbols(syms []bpeSymbol, piece string) []bpeSymbol {
-	fusing := false
+// symbols returns the symbols that merging starts from, bytes or characters, and the piece without those that are dropped.
+func (m *bpe) symbols(syms []bpeSymbol, piece string) ([]bpeSymbol, string) {
+	fusing, dropped := false, false
 	for i := 0; i < len(piece); {
 		id, n := m.char(piece, i)
 		s := bpeSymbol{id: id, lo: uint32(i), hi: uint32(i + n), rank: noRank}
@@ -195,22 +262,39 @@ func (m *bpe) symbols(syms []bpeSymbol, piece string) []bpeSymbol {
 		case s.id != none:
 			fusing = false
 			syms = append(syms, s)
-		case m.byteIDs != nil && m.missing == missingDropped && m.hasBytes(piece[s.lo:s.hi]):
+		case m.missing == missingKept:
+			syms = append(syms, s)
+		case m.byteIDs != nil && m.hasBytes(piece[s.lo:s.hi]):
 			fusing = false
 			for k := s.lo; k < s.hi; k++ {
 				syms = append(syms, bpeSymbol{id: m.byteIDs[piece[k]], lo: k, hi: k + 1, rank: noRank})
 			}
-		case m.missing == missingKept:
-			syms = append(syms, s)
-		case m.unk != none && fusing && m.fuseUnk:
+		case m.unk == none:
+			dropped = true
+		case fusing && m.fuseUnk:
 			syms[len(syms)-1].hi = s.hi
-		case m.unk != none:
+		default:
 			fusing = true
 			s.id = m.unk
 			syms = append(syms, s)
 		}
 	}
-	return syms
+	if dropped {
+		piece = closeUp(syms, piece)
+	}
+	return syms, piece
+}
+
+// closeUp moves the symbols together, as if what was dropped between them had not been there.
+func closeUp(syms []bpeSymbol, piece string) string {
+	buf := make([]byte, 0, len(piece))
+	for i := range syms {
+		s := &syms[i]
+		lo := len(buf)
+		buf = append(buf, piece[s.lo:s.hi]...)
+		s.lo, s.hi = uint32(lo), uint32(len(buf))
+	}
+	return string(buf)
 }
 
 // char returns the token of the first symbol at byte i of piece, or none, and its length.

@@ -67,13 +67,6 @@ func (t *Tokenizer) configure(dir string) error {
 
 // named returns the id of a special token by name.
 func (t *Tokenizer) named(name string) int32 {
-	for _, m := range []*matcher{&t.added.raw, &t.added.normalized} {
-		for i := range m.tokens {
-			if m.tokens[i].text == name {
-				return m.tokens[i].id
-			}
-		}
-	}
 	if id, ok := t.ID(name); ok {
 		return id
 	}
@@ -113,10 +106,10 @@ func (t *Tokenizer) readEOG(dir string) error {
 		}
 	}
 	ids = slices.DeleteFunc(ids, func(id int32) bool { return !t.Valid(id) })
-	names := make([]string, len(t.pieces))
+	names := make([]string, len(t.flags))
 	for id := range names {
 		if t.flags[id]&flagAdded != 0 {
-			names[id] = t.pieces[id]
+			names[id] = t.pieces.at(id)
 		}
 	}
 	t.roles.EOG = endOfGeneration(names, append(ids, t.roles.EOS)...)

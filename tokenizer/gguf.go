@@ -1,9 +1,9 @@
 package tokenizer
 
 import (
+	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -50,6 +50,7 @@ func (g *ggufVocab) build() (*Tokenizer, error) {
 		return nil, err
 	}
 	t := &Tokenizer{flags: make([]flag, len(g.tokens)), roles: Roles{-1, -1, -1, -1, nil}}
+	g.setFlags(t.flags)
 	var err error
 	addBOS := false
 	switch kind {
@@ -123,13 +124,16 @@ func (g *ggufVocab) typeOf(id int) int64 {
 	return g.types[id]
 }
 
-// inModel reports whether the model can make the token from text.
-func (g *ggufVocab) inModel(id int) bool {
-	switch g.typeOf(id) {
-	case ggufUnknown, ggufControl, ggufUserDefined, ggufByte:
-		return false
+// setFlags marks the tokens that the model makes from text.
+func (g *ggufVocab) setFlags(flags []flag) {
+	for i := range flags {
+		flags[i] = flagUsed
+		switch g.typeOf(i) {
+		case ggufUnknown, ggufControl, ggufUserDefined, ggufByte:
+		default:
+			flags[i] |= flagModel
+		}
 	}
-	return true
 }
 
 func (g *ggufVocab) buildBPE(t *Tokenizer, kind string) (addBOS bool, err error) {
@@ -144,43 +148,41 @@ func (g *ggufVocab) buildBPE(t *Tokenizer, kind string) (addBOS bool, err error)
 	if err != nil {
 		return false, err
 	}
-	keys := make([]string, len(g.tokens))
-	for i, s := range g.tokens {
-		if g.inModel(i) {
-			keys[i] = s
-		}
-	}
 	m := &bpe{whole: pre.whole, missing: missingKept, unk: none}
 	t.kind, t.model, t.repair, t.stages = "byte-level BPE", m, replaceLenient, pre.stages
-	if !pre.spm {
-		keys = unmapAll(keys)
-		m.bytes = new([256]int32)
-	}
-	if err := m.index(keys); err != nil {
-		return false, err
-	}
-	t.pieces = slices.Clone(g.tokens)
-	for i, s := range keys {
-		if s != "" {
-			t.pieces[i] = s
-		}
-	}
 	if pre.spm {
 		t.kind, t.norm = "BPE", replaceAll(" ", spmSpace)
-		m.byteIDs = byteTokens(g.anyID())
 		m.newlines = true
-		err = g.spmPieces(t)
+		err = g.spmTexts(t, m)
+	} else {
+		m.bytes = new([256]int32)
+		t.pieces, err = g.byteTexts(t.flags)
+		if err == nil {
+			m.vocab, err = newVocab(t.pieces, t.flags, flagModel)
+		}
 	}
 	if err != nil {
 		return false, err
 	}
+	m.start()
 	return pre.addBOS, g.buildMerges(m)
 }
 
-// anyID finds tokens of any type by name.
-func (g *ggufVocab) anyID() func(string) int32 {
-	all, _ := newVocab(g.tokens)
-	return all.id
+// byteTexts makes the table of what tokens stand for: those of the model are in the byte-level alphabet.
+func (g *ggufVocab) byteTexts(flags []flag) (texts, error) {
+	size := 0
+	for _, s := range g.tokens {
+		size += len(s)
+	}
+	b := newTexts(len(g.tokens), size)
+	for id, s := range g.tokens {
+		if flags[id]&flagModel == 0 {
+			b.add(s)
+		} else if !b.addBytes(s) {
+			flags[id] &^= flagModel
+		}
+	}
+	return b.done()
 }
 
 func (g *ggufVocab) buildMerges(m *bpe) error {
@@ -189,7 +191,7 @@ func (g *ggufVocab) buildMerges(m *bpe) error {
 	if !ok {
 		return g.meta.Missing(key, "an array of strings")
 	}
-	b := newMergeBuilder(m, len(merges))
+	b := mergeBuilder{m: m, last: none}
 	for i, s := range merges {
 		cut := strings.IndexByte(s[min(1, len(s)):], ' ') + 1
 		if cut < 1 {
@@ -209,24 +211,19 @@ func (g *ggufVocab) buildSPM(t *Tokenizer) error {
 	if g.scores == nil {
 		return g.meta.Missing("tokenizer.ggml.scores", "an array of f32")
 	}
-	keys := make([]string, len(g.tokens))
-	ranks := make([]uint32, len(g.tokens))
-	for i, s := range g.tokens {
-		if g.inModel(i) {
-			keys[i] = s
+	for i, score := range g.scores[:len(g.tokens)] {
+		if math.IsNaN(float64(score)) {
+			return fmt.Errorf("tokenizer.ggml.scores: the score of token %d, %q, is not a number", i, g.tokens[i])
 		}
-		if math.IsNaN(float64(g.scores[i])) {
-			return fmt.Errorf("tokenizer.ggml.scores: the score of token %d, %q, is not a number", i, s)
-		}
-		ranks[i] = scoreRank(g.scores[i])
 	}
-	m := &bpe{ranks: ranks, missing: missingKept, unk: none, charLen: leadLength}
-	if err := m.index(keys); err != nil {
+	m := &bpe{missing: missingKept, unk: none, charLen: leadLength}
+	t.kind, t.model = "SentencePiece BPE", m
+	if err := g.spmTexts(t, m); err != nil {
 		return err
 	}
-	m.byteIDs = byteTokens(g.anyID())
-	t.kind, t.model = "SentencePiece BPE", m
-	if m.vocab.wordwise() {
+	m.start()
+	m.rankAll(func(id int) uint32 { return scoreRank(g.scores[id]) })
+	if m.vocab.wordwise(t.flags) {
 		t.stages = []stage{spmWords{}}
 	}
 	steps := []normalizer{replaceAll(" ", spmSpace)}
@@ -235,27 +232,41 @@ func (g *ggufVocab) buildSPM(t *Tokenizer) error {
 		t.lead = leadRule{text: " ", times: 1}
 	}
 	t.norm = sequence(steps)
-	t.pieces = slices.Clone(g.tokens)
-	return g.spmPieces(t)
+	return nil
 }
 
-// spmPieces sets what tokens of a SentencePiece vocabulary stand for.
-func (g *ggufVocab) spmPieces(t *Tokenizer) error {
-	for i, s := range g.tokens {
-		switch g.typeOf(i) {
-		case ggufByte:
-			b, ok := byteToken(s)
-			if !ok {
-				return fmt.Errorf("token %d, %q, is of type byte but not of the form <0x41>", i, s)
-			}
-			t.pieces[i] = string([]byte{b})
-			t.flags[i] |= flagByte
-		case ggufUnknown, ggufControl, ggufUserDefined:
-		default:
-			t.pieces[i] = strings.ReplaceAll(s, spmSpace, " ")
-		}
+// spmTexts makes the tables of a vocabulary with ▁ for spaces and tokens for bytes.
+func (g *ggufVocab) spmTexts(t *Tokenizer, m *bpe) error {
+	m.byteIDs = new([256]int32)
+	for b := range m.byteIDs {
+		m.byteIDs[b] = none
 	}
-	return nil
+	keys, err := textsOf(g.tokens, func(_ int, s string) string { return s })
+	if err != nil {
+		return err
+	}
+	if m.vocab, err = newVocab(keys, t.flags, flagModel); err != nil {
+		return err
+	}
+	var bad error
+	t.pieces, err = textsOf(g.tokens, func(id int, s string) string {
+		b, ok := byteToken(s)
+		if ok {
+			m.byteIDs[b] = int32(id)
+		}
+		switch g.typeOf(id) {
+		case ggufByte:
+			if !ok {
+				bad = fmt.Errorf("token %d, %q, is of type byte but not of the form <0x41>", id, s)
+			}
+			t.flags[id] |= flagByte
+			return string([]byte{b})
+		case ggufUnknown, ggufControl, ggufUserDefined:
+			return s
+		}
+		return strings.ReplaceAll(s, spmSpace, " ")
+	})
+	return errors.Join(bad, err)
 }
 
 // scoreRank orders scores: the higher, the lower the rank.
@@ -287,11 +298,11 @@ func (g *ggufVocab) buildSpecial(t *Tokenizer) error {
 	phi3 := strings.Contains(name, "phi-3") || strings.Contains(name, "phi3")
 	var tokens []addedToken
 	for i, s := range g.tokens {
-		t.flags[i] |= flagUsed
 		tok := addedToken{text: s, id: int32(i)}
+		named := len(s) > 0 && strings.IndexByte("<[_", s[0]) >= 0 // as all names in the two lists are
 		switch typ := g.typeOf(i); {
-		case harmonyShown[s]:
-		case typ == ggufControl || typ == ggufUnknown || endsGeneration[s]:
+		case named && harmonyShown[s]:
+		case typ == ggufControl || typ == ggufUnknown || named && endsGeneration[s]:
 			tok.special = true
 			t.flags[i] |= flagSpecial
 		case typ != ggufUserDefined:

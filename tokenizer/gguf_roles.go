@@ -110,7 +110,7 @@ func endOfGeneration(tokens []string, given ...int32) []int32 {
 	found := map[string]int32{}
 	ids := slices.Clone(given)
 	for i, s := range tokens {
-		if endsGeneration[s] {
+		if len(s) > 1 && endsGeneration[s] {
 			found[s] = int32(i)
 			ids = append(ids, int32(i))
 		}

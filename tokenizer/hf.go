@@ -228,7 +228,7 @@ func (f *hfFile) names() ([]string, []flag, error) {
 		if flags[id] != 0 {
 			return nil, nil, fmt.Errorf("tokens %q and %q both have id %d", names[id], f.model.names[i], id)
 		}
-		names[id], flags[id] = f.model.names[i], flagUsed
+		names[id], flags[id] = f.model.names[i], flagUsed|flagModel
 	}
 	for _, a := range f.added {
 		if flags[a.ID]&flagAdded != 0 || flags[a.ID] != 0 && names[a.ID] != a.Content {
@@ -270,7 +270,9 @@ func (f *hfFile) build() (*Tokenizer, error) {
 		return nil, fmt.Errorf("decoder: %w", err)
 	}
 	t.lead = dec.lead
-	t.pieces = dec.pieces(names, t.model)
+	if t.pieces, err = dec.pieces(names, t.model); err != nil {
+		return nil, err
+	}
 	if t.prefix, t.suffix, err = parsePostProcessor(f.parts["post_processor"], t.VocabSize()); err != nil {
 		return nil, fmt.Errorf("post_processor: %w", err)
 	}
@@ -320,7 +322,7 @@ func (f *hfFile) buildModel(t *Tokenizer, names []string, pre preTokenizer) erro
 	switch set.Type {
 	case "BPE":
 	case "Unigram":
-		return f.buildUnigram(t)
+		return f.buildUnigram(t, names)
 	default:
 		return fmt.Errorf("type %q is not supported (BPE and Unigram are)", set.Type)
 	}
@@ -330,22 +332,25 @@ func (f *hfFile) buildModel(t *Tokenizer, names []string, pre preTokenizer) erro
 	if len(f.model.scores) > 0 || len(f.model.names) == 0 {
 		return fmt.Errorf("vocab is not an object of tokens and ids")
 	}
-	keys := make([]string, len(names))
-	for i, id := range f.model.ids {
-		keys[id] = f.model.names[i]
-	}
 	m := &bpe{whole: set.IgnoreMerges, unk: none, fuseUnk: set.FuseUnk, prefix: set.Prefix, suffix: set.Suffix}
 	t.kind, t.model = "BPE", m
-	if bytes := pre.bytes && set.Prefix == "" && set.Suffix == "" && !set.ByteFallback; bytes {
+	var keys texts
+	var err error
+	if pre.bytes && set.Prefix == "" && set.Suffix == "" && !set.ByteFallback {
 		t.kind = "byte-level BPE"
-		keys = unmapAll(keys)
 		m.bytes = new([256]int32)
+		keys, err = bytesOf(names, t.flags)
 	} else {
 		pre.mapBytes()
+		keys, err = textsOf(names, func(_ int, s string) string { return s })
 	}
-	if err := m.index(keys); err != nil {
+	if err == nil {
+		m.vocab, err = newVocab(keys, t.flags, flagModel)
+	}
+	if err != nil {
 		return err
 	}
+	m.start()
 	if set.ByteFallback {
 		m.byteIDs = byteTokens(m.vocab.id)
 	}
@@ -359,7 +364,7 @@ func (f *hfFile) buildModel(t *Tokenizer, names []string, pre preTokenizer) erro
 }
 
 func (f *hfFile) buildMerges(m *bpe) error {
-	b := newMergeBuilder(m, len(f.model.merges))
+	b := mergeBuilder{m: m, check: true, last: none}
 	for _, pair := range f.model.merges {
 		if err := b.add(pair[0], pair[1]); err != nil {
 			return err
@@ -377,27 +382,17 @@ func byteTokens(id func(string) int32) *[256]int32 {
 	return &ids
 }
 
-// unmapAll turns names in the byte-level alphabet into the bytes they stand for; a name outside it becomes "".
-func unmapAll(names []string) []string {
+// bytesOf makes the table of what byte-level tokens stand for. A name outside the alphabet stands for itself, and the model cannot make it.
+func bytesOf(names []string, flags []flag) (texts, error) {
 	size := 0
 	for _, s := range names {
 		size += len(s)
 	}
-	blob := make([]byte, 0, size)
-	ends := make([]int, len(names))
-	for i, s := range names {
-		n := len(blob)
-		var ok bool
-		if blob, ok = appendUnmapped(blob, s); !ok {
-			blob = blob[:n]
+	b := newTexts(len(names), size)
+	for id, s := range names {
+		if !b.addBytes(s) {
+			flags[id] &^= flagModel
 		}
-		ends[i] = len(blob)
 	}
-	all, start := string(blob), 0
-	out := make([]string, len(names))
-	for i, end := range ends {
-		out[i] = all[start:end]
-		start = end
-	}
-	return out
+	return b.done()
 }

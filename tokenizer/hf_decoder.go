@@ -129,28 +129,20 @@ func byteToken(s string) (b byte, ok bool) {
 }
 
 // pieces returns the bytes of every token.
-func (d *hfDecoder) pieces(names []string, m model) []string {
+func (d *hfDecoder) pieces(names []string, m model) (texts, error) {
 	if d.bytes {
-		out := unmapAll(names)
-		for i, s := range out {
-			if s == "" {
-				out[i] = names[i]
-			}
+		if m, ok := m.(*bpe); ok && m.bytes != nil {
+			return m.vocab.keys, nil
 		}
-		return out
+		return bytesOf(names, make([]flag, len(names)))
 	}
-	if len(d.steps) == 0 {
-		return names
-	}
-	out := make([]string, len(names))
-	for i, s := range names {
+	return textsOf(names, func(_ int, s string) string {
 		for _, step := range d.steps {
 			var final bool
 			if s, final = step(s); final {
 				break
 			}
 		}
-		out[i] = s
-	}
-	return out
+		return s
+	})
 }

@@ -15,6 +15,8 @@ func compilePattern(expr string) (pattern, error) {
 // known are the expressions written out by hand.
 var known = map[string]pattern{
 	exprGPT2:      cover(gpt2),
+	exprR50k:      cover(gpt2),
+	exprCL100k:    cover(gpt4{anyLetter, 3, true}.end),
 	exprLlama3:    cover(gpt4{anyLetter, 3, false}.end),
 	exprQwen2:     cover(gpt4{anyLetter, 1, false}.end),
 	exprQwen35:    cover(gpt4{anyLetter | mark, 1, false}.end),

@@ -27,16 +27,3 @@ func (spmWords) split(piece string, start bool, next func(string, bool)) {
 		piece, start = piece[i:], false
 	}
 }
-
-// wordwise reports whether ▁ stands only at the beginning of tokens (in a run, or before a word), so that no token spans two words.
-func (v *vocab) wordwise() bool {
-	for _, key := range v.keys {
-		for strings.HasPrefix(key, spmSpace) {
-			key = key[len(spmSpace):]
-		}
-		if strings.Contains(key, spmSpace) {
-			return false
-		}
-	}
-	return true
-}

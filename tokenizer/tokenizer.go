@@ -11,6 +11,7 @@ package tokenizer
 import (
 	"fmt"
 	"sync"
+	"unicode/utf8"
 )
 
 // Special says which of the added tokens (such as <|im_end|> or <think>) are recognised when they stand in a text.
@@ -36,13 +37,14 @@ type Options struct {
 // Tokenizer is one vocabulary with its rules.
 type Tokenizer struct {
 	kind    string
-	pieces  []string // by id: the bytes a token stands for
-	flags   []flag   // by id
-	ids     *vocab   // every piece to its id, built on first use of ID
+	pieces  texts            // by id: the bytes a token stands for
+	flags   []flag           // by id
+	ids     map[string]int32 // every piece to its id, built on first use of ID
 	idsOnce sync.Once
 
 	added   added
-	repair  func(string) string // makes text valid UTF-8; nil takes bytes as they are
+	repair  func(string) string // makes text valid UTF-8; nil: the model takes it as it is
+	bytes   bool                // text that is not UTF-8 is encoded without loss (tiktoken)
 	norm    normalizer          // nil: none
 	stages  []stage
 	model   model
@@ -68,6 +70,7 @@ const (
 	flagAdded                    // recognised in running text
 	flagByte                     // one raw byte of a byte fallback
 	flagUsed                     // the id stands for a token
+	flagModel                    // the model makes it from text
 )
 
 // model turns a piece into ids, appending to e.out.
@@ -79,6 +82,7 @@ type model interface {
 type encoder struct {
 	t     *Tokenizer
 	out   []int32
+	last  int                              // where in out the tokens of the last piece begin
 	sinks []func(piece string, start bool) // sinks[i] runs stage i and all after it
 	cache pieceCache
 	syms  []bpeSymbol
@@ -90,6 +94,7 @@ func (t *Tokenizer) newEncoder() *encoder {
 	e := &encoder{t: t, sinks: make([]func(string, bool), len(t.stages)+1)}
 	e.sinks[len(t.stages)] = func(piece string, _ bool) {
 		if piece != "" {
+			e.last = len(e.out)
 			t.model.encode(e, piece)
 		}
 	}
@@ -117,7 +122,11 @@ func (t *Tokenizer) AppendEncode(dst []int32, text string, opt Options) []int32 
 	if t.repair != nil {
 		text = t.repair(text)
 	}
-	if text != "" {
+	switch {
+	case text == "":
+	case t.bytes && !utf8.ValidString(text):
+		t.encodeBytes(e, text)
+	default:
 		t.encodeText(e, text, opt.Special)
 	}
 	if opt.AddSpecial {
@@ -162,24 +171,24 @@ func (t *Tokenizer) encodeText(e *encoder, text string, special Special) {
 }
 
 // VocabSize is one more than the highest id.
-func (t *Tokenizer) VocabSize() int { return len(t.pieces) }
+func (t *Tokenizer) VocabSize() int { return len(t.flags) }
 
 // Kind names the sort of vocabulary, for people: "BPE", "SentencePiece BPE" and so on.
 func (t *Tokenizer) Kind() string { return t.kind }
 
 // Valid reports whether id stands for a token.
 func (t *Tokenizer) Valid(id int32) bool {
-	return id >= 0 && int(id) < len(t.pieces) && t.flags[id]&flagUsed != 0
+	return id >= 0 && int(id) < len(t.flags) && t.flags[id]&flagUsed != 0
 }
 
 // TokenBytes returns the bytes that id stands for: for a special token its name, for an unknown id none.
 func (t *Tokenizer) TokenBytes(id int32) []byte { return []byte(t.piece(id)) }
 
 func (t *Tokenizer) piece(id int32) string {
-	if id < 0 || int(id) >= len(t.pieces) {
+	if id < 0 || int(id) >= len(t.flags) {
 		return ""
 	}
-	return t.pieces[id]
+	return t.pieces.at(int(id))
 }
 
 // IsSpecial reports whether id is a control token (or the unknown token), which is not part of the text that a model writes.
@@ -189,9 +198,19 @@ func (t *Tokenizer) IsSpecial(id int32) bool {
 
 // ID returns the id of the token that stands for exactly these bytes (TokenBytes the other way round), special tokens by name.
 func (t *Tokenizer) ID(piece string) (id int32, ok bool) {
-	t.idsOnce.Do(func() { t.ids, _ = newVocab(t.pieces) })
-	id = t.ids.id(piece)
-	return id, id != none
+	if m := t.added.find(piece); m != nil {
+		return m.id, true
+	}
+	t.idsOnce.Do(func() {
+		t.ids = map[string]int32{}
+		for id := len(t.flags) - 1; id >= 0; id-- {
+			if t.flags[id]&flagUsed != 0 {
+				t.ids[t.pieces.at(id)] = int32(id)
+			}
+		}
+	})
+	id, ok = t.ids[piece]
+	return id, ok
 }
 
 // Roles returns the ids of BOS, EOS and so on.
@@ -204,7 +223,7 @@ func (t *Tokenizer) ChatTemplate() string { return t.chat }
 func (t *Tokenizer) CheckIDs(ids []int32) error {
 	for i, id := range ids {
 		if !t.Valid(id) {
-			return fmt.Errorf("tokenizer: id %d at position %d is not in the vocabulary of %d tokens", id, i, len(t.pieces))
+			return fmt.Errorf("tokenizer: id %d at position %d is not in the vocabulary of %d tokens", id, i, len(t.flags))
 		}
 	}
 	return nil

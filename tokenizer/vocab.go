@@ -1,117 +1,148 @@
 package tokenizer
 
 import (
+	"fmt"
 	"hash/maphash"
+	"math"
 	"math/bits"
-	"math/rand/v2"
+	"strings"
 )
 
 // none stands for "no token".
 const none int32 = -1
 
-// vocab maps texts to ids, for the model: keys[id] is what a token covers in the (normalised) text, "" where the model never makes it.
-// It is an open-addressing table of ids with hash tags, filled in a few milliseconds for 150k tokens.
-type vocab struct {
-	keys  []string
-	slots []uint64 // tag<<32 | id+1; 0 is empty
-	mask  uint64
-	seed  maphash.Seed
+// texts is a table of strings by id in one allocation without pointers, which the garbage collector need not look through.
+type texts struct {
+	blob string
+	offs []uint32 // text i is blob[offs[i]:offs[i+1]]
 }
 
-// newVocab indexes keys. Of two equal keys the first is found, and second is the id of one such repetition (none without any).
-func newVocab(keys []string) (v *vocab, second int32) {
-	size := 1 << bits.Len(uint(2*len(keys)))
-	v = &vocab{keys: keys, slots: make([]uint64, size), mask: uint64(size - 1), seed: maphash.MakeSeed()}
-	second = none
-	for id, key := range keys {
-		if key == "" {
+func (t *texts) size() int { return len(t.offs) - 1 }
+
+func (t *texts) at(id int) string { return t.blob[t.offs[id]:t.offs[id+1]] }
+
+// textsBuilder makes a table, one text after the other.
+type textsBuilder struct {
+	blob []byte
+	offs []uint32
+}
+
+// newTexts returns a builder for n texts of some bytes in all.
+func newTexts(n, bytes int) *textsBuilder {
+	return &textsBuilder{make([]byte, 0, bytes), append(make([]uint32, 0, n+1), 0)}
+}
+
+func (b *textsBuilder) end() { b.offs = append(b.offs, uint32(len(b.blob))) }
+
+func (b *textsBuilder) add(s string) {
+	b.blob = append(b.blob, s...)
+	b.end()
+}
+
+// addBytes adds the bytes that s, in the byte-level alphabet, stands for, or else s itself, and reports which.
+func (b *textsBuilder) addBytes(s string) (mapped bool) {
+	n := len(b.blob)
+	if b.blob, mapped = appendUnmapped(b.blob, s); !mapped {
+		b.blob = append(b.blob[:n], s...)
+	}
+	b.end()
+	return mapped
+}
+
+func (b *textsBuilder) done() (texts, error) {
+	if len(b.blob) > math.MaxUint32 {
+		return texts{}, fmt.Errorf("%d bytes of token texts", len(b.blob))
+	}
+	return texts{string(b.blob), b.offs}, nil
+}
+
+// textsOf makes a table of f of each string.
+func textsOf(all []string, f func(id int, s string) string) (texts, error) {
+	size := 0
+	for _, s := range all {
+		size += len(s)
+	}
+	b := newTexts(len(all), size)
+	for id, s := range all {
+		b.add(f(id, s))
+	}
+	return b.done()
+}
+
+// vocab maps texts to ids, for the model: a key is what a token covers in the (normalised) text. It is an open-addressing table of ids with
+// hash tags, filled in a few milliseconds for 150k tokens.
+type vocab struct {
+	keys    texts
+	slots   []uint64 // tag<<32 | id+1; 0 is empty
+	mask    uint64
+	seed    maphash.Seed
+	longest int // bytes of the longest key
+}
+
+// newVocab indexes the keys of the ids that have the flag; empty ones are left out. Two equal keys are an error.
+func newVocab(keys texts, flags []flag, want flag) (*vocab, error) {
+	n := keys.size()
+	size := 1 << bits.Len(uint(2*n))
+	v := &vocab{keys: keys, slots: make([]uint64, size), mask: uint64(size - 1), seed: maphash.MakeSeed()}
+	for id := range n {
+		key := keys.at(id)
+		if key == "" || flags[id]&want == 0 {
 			continue
 		}
+		v.longest = max(v.longest, len(key))
 		h := maphash.String(v.seed, key)
 		i := h & v.mask
 		for ; v.slots[i] != 0; i = (i + 1) & v.mask {
-			if s := v.slots[i]; s>>32 == h>>32 && keys[uint32(s)-1] == key {
-				second = int32(id)
-				break
+			if s := v.slots[i]; s>>32 == h>>32 && keys.at(int(uint32(s)-1)) == key {
+				return nil, fmt.Errorf("token %q stands twice in the vocabulary, as %d and %d", key, uint32(s)-1, id)
 			}
 		}
-		if v.slots[i] == 0 {
-			v.slots[i] = h>>32<<32 | uint64(id+1)
-		}
+		v.slots[i] = h>>32<<32 | uint64(id+1)
 	}
-	return v, second
+	return v, nil
 }
 
 // id returns the token whose key is s, or none.
 func (v *vocab) id(s string) int32 {
 	h := maphash.String(v.seed, s)
 	for i := h & v.mask; ; i = (i + 1) & v.mask {
-		s1 := v.slots[i]
-		if s1 == 0 {
+		slot := v.slots[i]
+		if slot == 0 {
 			return none
 		}
-		if s1>>32 == h>>32 && v.keys[uint32(s1)-1] == s {
-			return int32(uint32(s1) - 1)
+		if slot>>32 == h>>32 && v.keys.at(int(uint32(slot)-1)) == s {
+			return int32(uint32(slot) - 1)
 		}
 	}
-}
-
-// pairTable maps two neighbouring tokens to what joining them gives.
-type pairTable struct {
-	slots []pairSlot
-	shift uint
-	mul   uint64 // odd and random, so that no file can be made to collide
-}
-
-type pairSlot struct {
-	key  uint64 // left<<32 | right, plus one; 0 is empty
-	rank uint32
-	id   int32
-}
-
-func newPairTable(n int) *pairTable {
-	log := bits.Len(uint(2 * n))
-	return &pairTable{slots: make([]pairSlot, 1<<log), shift: uint(64 - log), mul: rand.Uint64() | 1}
-}
-
-func (p *pairTable) slot(key uint64) *pairSlot {
-	h := key * p.mul
-	h = (h ^ h>>32) * 0x9E3779B97F4A7C15
-	for i := h >> p.shift; ; i = (i + 1) & uint64(len(p.slots)-1) {
-		if s := &p.slots[i]; s.key == key || s.key == 0 {
-			return s
-		}
-	}
-}
-
-func pairKey(left, right int32) uint64 { return (uint64(uint32(left))<<32 | uint64(uint32(right))) + 1 }
-
-// add enters a merge; the first of two entries for one pair stays.
-func (p *pairTable) add(left, right int32, rank uint32, id int32) {
-	key := pairKey(left, right)
-	if s := p.slot(key); s.key == 0 {
-		*s = pairSlot{key, rank, id}
-	}
-}
-
-// find returns the joined token and its rank, lower being joined sooner; rank noRank if the pair is not joined.
-func (p *pairTable) find(left, right int32) (id int32, rank uint32) {
-	if s := p.slot(pairKey(left, right)); s.key != 0 {
-		return s.id, s.rank
-	}
-	return none, noRank
 }
 
 // bytesID is id of a byte slice.
 func (v *vocab) bytesID(b []byte) int32 {
 	h := maphash.Bytes(v.seed, b)
 	for i := h & v.mask; ; i = (i + 1) & v.mask {
-		s := v.slots[i]
-		if s == 0 {
+		slot := v.slots[i]
+		if slot == 0 {
 			return none
 		}
-		if s>>32 == h>>32 && v.keys[uint32(s)-1] == string(b) {
-			return int32(uint32(s) - 1)
+		if slot>>32 == h>>32 && v.keys.at(int(uint32(slot)-1)) == string(b) {
+			return int32(uint32(slot) - 1)
 		}
 	}
+}
+
+// wordwise reports whether ▁ stands only at the beginning of tokens (in a run, or before a word), so that no token spans two words.
+func (v *vocab) wordwise(flags []flag) bool {
+	for id := range v.keys.size() {
+		if flags[id]&flagModel == 0 {
+			continue
+		}
+		key := v.keys.at(id)
+		for strings.HasPrefix(key, spmSpace) {
+			key = key[len(spmSpace):]
+		}
+		if strings.Contains(key, spmSpace) {
+			return false
+		}
+	}
+	return true
 }

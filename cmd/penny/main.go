@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/pennyml/penny/internal/cpu"
+	"github.com/pennyml/penny/tokenizer"
 )
 
 // version is the release; the build may set it with -ldflags "-X main.version=...".
@@ -21,6 +23,7 @@ type cli struct {
 	Score      scoreCmd      `cmd:"" help:"Log-probability of ids or text."`
 	Perplexity perplexityCmd `cmd:"" help:"Perplexity of a text file, by llama.cpp's measure."`
 	Bench      benchCmd      `cmd:"" help:"Tokens a second, and the share of the machine's roofs."`
+	Tokenize   tokenizeCmd   `cmd:"" help:"Turn text into token ids and back, one JSON line each."`
 	Doctor     doctorCmd     `cmd:"" help:"Show what this machine can do."`
 
 	Version kong.VersionFlag `help:"Print version, Go and instruction-set level."`
@@ -48,7 +51,7 @@ func run(args []string) int {
 	parser, err := kong.New(&c, kong.Name("penny"),
 		kong.Description("Train, run and audit DeepSeek-R1-style reasoning models. One binary; every run leaves a receipt."),
 		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Vars{"temp": "0", "topp": "1", "version": fmt.Sprintf("penny %s %s %s/%s %v", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, cpu.Current())})
+		kong.Vars{"kinds": strings.Join(tokenizer.RankKinds(), ", "), "temp": "0", "topp": "1", "version": fmt.Sprintf("penny %s %s %s/%s %v", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, cpu.Current())})
 	if err != nil {
 		panic(err)
 	}

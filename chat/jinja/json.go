@@ -92,6 +92,16 @@ func decodeObject(dec *json.Decoder, depth int) (Value, error) {
 	return d, err
 }
 
+// EncodeJSON writes a value as json.dumps(v, ensure_ascii=False) of Python does, which is what models were trained on.
+func EncodeJSON(v Value) (string, error) {
+	m := &machine{left: Limits{}.withDefaults()}
+	out, err := filterToJSON(m, v, &args{fn: "tojson"})
+	if err != nil {
+		return "", err
+	}
+	return out.(string), nil
+}
+
 // jsonStyle is how json.dumps of Python lays a document out.
 type jsonStyle struct {
 	ascii, sorted, pretty     bool

@@ -24,11 +24,10 @@ var fallbackTemplates = []struct {
 {% if add_generation_prompt %}Assistant:{% endif %}`},
 }
 
-// Fallback returns a template for a model that has none, chosen by the special tokens of its vocabulary, and its name for a warning. has tells whether
-// the vocabulary holds a token; tokens are the special tokens known from the file.
-func Fallback(has func(token string) bool, tokens map[string]string) (t *Template, name string) {
+// fallback returns a template for a model that has none, chosen by the known tokens of its vocabulary, and its name.
+func fallback(known map[string]bool, tokens map[string]string) (t *Template, name string) {
 	for _, f := range fallbackTemplates {
-		if f.token != "" && !has(f.token) {
+		if f.token != "" && !known[f.token] {
 			continue
 		}
 		all := map[string]string{"bos_token": f.bos, "eos_token": f.eos}

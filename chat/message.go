@@ -200,7 +200,7 @@ func toolCall(v jinja.Value) (ToolCall, error) {
 
 // MarshalJSON writes the message; arguments of tool calls are text, as in the OpenAI format.
 func (m Message) MarshalJSON() ([]byte, error) {
-	d, err := m.value(style{argumentsAsText: true, parts: true, reasoningKey: "reasoning_content"})
+	d, err := m.value(style{asWritten: true, argumentsAsText: true, parts: true, reasoningKey: "reasoning_content"})
 	if err != nil {
 		return nil, err
 	}
@@ -212,9 +212,11 @@ var _ json.Marshaler = Message{}
 
 // style is the form in which a template wants messages.
 type style struct {
+	asWritten       bool   // content as it was given
 	argumentsAsText bool   // tool call arguments as JSON text, not as an object
 	parts           bool   // content lists are understood
 	textAsParts     bool   // plain text is not understood, only content lists
+	nullContent     bool   // tool calls without content are understood with null as content, not with ""
 	reasoningKey    string // the field of past reasoning
 }
 
@@ -259,6 +261,11 @@ func (m Message) content(s style) jinja.Value {
 		return parts
 	case m.Parts != nil:
 		return m.Text()
+	case len(m.ToolCalls) > 0 && m.Content == "" && !s.asWritten:
+		if s.nullContent {
+			return nil
+		}
+		return ""
 	case m.NoContent:
 		return nil
 	case s.textAsParts:

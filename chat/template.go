@@ -1,6 +1,6 @@
 // Package chat turns conversations into prompts and outputs into reasoning and answer.
 //
-// A Template is a model's own chat template, run by package jinja as Hugging Face runs it. Where a file has none, Fallback stands in. A Splitter divides
+// A Template is a model's own chat template, run by package jinja as Hugging Face runs it. Where a file has none, a plain one of the model's family stands in. A Splitter divides
 // what the model writes. Token ids are none of its business: text goes in and out.
 package chat
 
@@ -51,6 +51,9 @@ type Request struct {
 	Vars                *jinja.Dict   // other variables: enable_thinking, reasoning_effort, ...
 }
 
+// ThinkVars are the variables by which templates are told whether the model is to reason.
+func ThinkVars(on bool) *jinja.Dict { return jinja.NewDict("enable_thinking", on, "thinking", on) }
+
 // Render makes the prompt of a request. Messages are put into the form that the template can read: tool call arguments as object or text, content lists
 // as such or as text.
 func (t *Template) Render(r Request) (string, error) {
@@ -72,12 +75,14 @@ func (t *Template) Render(r Request) (string, error) {
 			vars.Set(k.(string), v)
 		}
 	}
-	got, err := t.Execute(vars)
+	got, err := t.run(vars, t.Limits)
 	return got.Text, err
 }
 
 // Execute runs the template over variables as they are. Special tokens fill in for those that vars lacks.
-func (t *Template) Execute(vars *jinja.Dict) (jinja.Result, error) {
+func (t *Template) Execute(vars *jinja.Dict) (jinja.Result, error) { return t.run(vars, t.Limits) }
+
+func (t *Template) run(vars *jinja.Dict, limits jinja.Limits) (jinja.Result, error) {
 	all := &jinja.Dict{}
 	for name, token := range t.Tokens {
 		all.Set(name, token)
@@ -85,7 +90,7 @@ func (t *Template) Execute(vars *jinja.Dict) (jinja.Result, error) {
 	for k, v := range vars.All() {
 		all.Set(k.(string), v)
 	}
-	got, err := t.program.Render(all, jinja.Options{Now: t.Now, Limits: t.Limits})
+	got, err := t.program.Render(all, jinja.Options{Now: t.Now, Limits: limits})
 	if err != nil {
 		return jinja.Result{}, fmt.Errorf("chat: %w", err)
 	}
@@ -104,7 +109,7 @@ func (t *Template) findStyle() style {
 			}
 			list[i] = v
 		}
-		got, err := t.Execute(jinja.NewDict("messages", list, "add_generation_prompt", true))
+		got, err := t.run(jinja.NewDict("messages", list, "add_generation_prompt", true), jinja.Limits{Steps: 500_000})
 		return err == nil && strings.Contains(got.Text, want)
 	}
 	s := style{parts: true, reasoningKey: t.reasoningKey()}
@@ -113,12 +118,18 @@ func (t *Template) findStyle() style {
 	asParts.Parts = []Part{{jinja.NewDict("type", "text", "text", needle)}}
 	s.parts = prints(s, needle, asParts) && !prints(s, "'"+needle+"'", asParts) && !prints(s, `"`+needle+`"`, asParts)
 	s.textAsParts = s.parts && !prints(s, needle, user)
+	question := Message{Role: "user", Content: "q"}
 	call := Message{Role: "assistant", ToolCalls: []ToolCall{{ID: "penny0000", Name: "f", Arguments: Arguments{Object: jinja.NewDict(needle, "x")}}}}
 	result := Message{Role: "tool", Content: "y", Name: "f", ToolCallID: "penny0000"}
-	asText := s
-	asText.argumentsAsText = true
-	objectWorks := prints(s, needle, user, call, result) && !prints(s, "'"+needle+"'", user, call, result) // Python's own spelling of a dict is no JSON
-	s.argumentsAsText = !objectWorks && prints(asText, needle, user, call, result)
+	for _, form := range []style{{}, {argumentsAsText: true}, {nullContent: true}, {nullContent: true, argumentsAsText: true}} {
+		try := s
+		try.argumentsAsText, try.nullContent = form.argumentsAsText, form.nullContent
+		pythonSpelling, escaped := "'"+needle+"'", `\"`+needle
+		if prints(try, needle, question, call, result) && !prints(try, pythonSpelling, question, call, result) &&
+			!prints(try, escaped, question, call, result) {
+			return try
+		}
+	}
 	return s
 }
 

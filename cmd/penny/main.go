@@ -25,6 +25,7 @@ type cli struct {
 	Bench      benchCmd      `cmd:"" help:"Tokens a second, and the share of the machine's roofs."`
 	Tokenize   tokenizeCmd   `cmd:"" help:"Turn text into token ids and back, one JSON line each."`
 	Doctor     doctorCmd     `cmd:"" help:"Show what this machine can do."`
+	Render     renderCmd     `cmd:"" help:"Render conversations with a model's chat template (JSONL in, JSONL out)."`
 
 	Version kong.VersionFlag `help:"Print version, Go and instruction-set level."`
 }

@@ -73,8 +73,8 @@ func (k *keys) stringOr(key, absent string) string {
 
 // ReadGGUFConfig reads and validates the configuration in a GGUF file's metadata.
 //
-// What a file does not say is taken from the published networks: a qwen3moe file carries no norm_topk_prob, and every published one has it
-// true; a deepseek2 file says neither the group score nor mscale, which are V3's where the gate is a sigmoid and V2's where it is a softmax,
+// What a file does not say is taken from the published networks: a qwen3moe file by llama.cpp's converter carries no norm_topk_prob, and every
+// published network has it true; a deepseek2 file says neither the group score nor mscale, which are V3's where the gate is a sigmoid and V2's where it is a softmax,
 // and mscale = mscale_all_dim as in every published config.
 func ReadGGUFConfig(f *gguf.File) (*Config, error) {
 	arch, ok := f.Meta.String("general.architecture")
@@ -144,7 +144,8 @@ func (k *keys) family(arch string, f *gguf.File, c *Config) error {
 		if arch == "qwen3moe" {
 			c.Arch = "qwen3_moe"
 			c.MoE = &MoE{Intermediate: k.size("expert_feed_forward_length"), Routing: nn.Routing{Experts: k.size("expert_count"),
-				Used: k.size("expert_used_count"), Groups: 1, GroupsUsed: 1, Scoring: nn.Softmax, Normalize: true, Scale: 1}}
+				Used: k.size("expert_used_count"), Groups: 1, GroupsUsed: 1, Scoring: nn.Softmax, Scale: 1,
+				Normalize: k.boolOr("expert_weights_norm", true)}}
 			c.MoE.Sparse = sparse(c.Layers, func(l int) bool { return has(fmt.Sprintf("blk.%d.ffn_gate_inp.weight", l)) })
 		}
 	case "deepseek2":
@@ -231,14 +232,29 @@ func (k *keys) rope(f *gguf.File, c *Config) error {
 		r.Scaling = nn.RopeYaRN
 		r.OriginalContext = k.sizeOr("rope.scaling.original_context_length", c.Context)
 		r.BetaFast, r.BetaSlow = k.floatOr("rope.scaling.yarn_beta_fast", 32), k.floatOr("rope.scaling.yarn_beta_slow", 1)
-		if c.MLA != nil {
-			r.MScaleAllDim = float64(float32(k.floatOr("rope.scaling.yarn_log_multiplier", 0)) / 0.1) // the converter writes 0.1·mscale_all_dim
-			r.MScale = r.MScaleAllDim
-		} else if a := k.floatOr("rope.scaling.attn_factor", 1); a != 1 {
-			return fmt.Errorf("%s.rope.scaling.attn_factor %v is not supported", c.Arch, a)
-		}
+		k.magnitude(c)
 	default:
 		return fmt.Errorf("%s.rope.scaling.type %q is not supported (none, linear, yarn are)", c.Arch, kind)
 	}
 	return nil
+}
+
+// magnitude reads YaRN's factors on cos and sin and on the attention logits. A deepseek2 file gives l = 10·yarn_log_multiplier, the converter
+// having written 0.1·mscale_all_dim, and a = attn_factor: cos and sin are multiplied by a, and the logits by (a·(1 + 0.1·l·ln(factor)))². With
+// a = 1, as in all published files, that is mscale = mscale_all_dim = l. In other files a comes on top of YaRN's own factor.
+func (k *keys) magnitude(c *Config) {
+	r, a := &c.Rope, k.floatOr("rope.scaling.attn_factor", 1)
+	log := 0.1 * math.Log(max(r.Factor, 1))
+	switch l := float64(float32(k.floatOr("rope.scaling.yarn_log_multiplier", 0)) / 0.1); {
+	case a == 1 && c.MLA != nil:
+		r.MScale, r.MScaleAllDim = l, l
+	case a == 1 || !(log > 0):
+	case c.MLA == nil:
+		r.AttentionFactor = a * (1 + log)
+	default:
+		if l == 0 {
+			a *= 1 + log
+		}
+		r.AttentionFactor, r.MScaleAllDim = a, (a*(1+l*log)-1)/log
+	}
 }

@@ -28,6 +28,8 @@ type cli struct {
 	Render     renderCmd     `cmd:"" help:"Render conversations with a model's chat template (JSONL in, JSONL out)."`
 
 	Version kong.VersionFlag `help:"Print version, Go and instruction-set level."`
+
+	Convert convertCmd `cmd:"" help:"Rewrite a model: Hugging Face folder or GGUF file, in another format or storage type."`
 }
 
 // hinted is an error with advice on what to do about it, printed on a line of its own.

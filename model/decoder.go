@@ -28,7 +28,7 @@ type Decoder struct {
 type Stack struct {
 	// Input writes the first values of the residual stream, len(c.IDs) rows.
 	Input func(p *nn.Pass, c Chunk, x []float32)
-	// Layer adds layer i to the residual stream, p.Rows rows.
+	// Layer adds layer i to the residual stream, p.Rows rows; the last leaves the wanted rows, at the front.
 	Layer   func(p *nn.Pass, i int, x []float32)
 	Layouts []attn.Layout // of each layer's cache
 	Norm    []float32
@@ -95,17 +95,14 @@ func (d *Decoder) Run(s *Stack, batch []Chunk) ([]float32, error) {
 	}
 	for l := range s.Layouts {
 		mark := p.Arena.Mark()
+		p.Last = l == len(s.Layouts)-1
 		s.Layer(p, l, x)
 		p.Arena.Release(mark)
 		if probe := d.options.Probe; s == &d.Main && probe != nil && probe.Hidden != nil {
-			probe.Hidden(l, x)
+			probe.Hidden(l, x[:p.Rows*width])
 		}
 	}
-	d.hidden = d.hidden[:0]
-	for i, c := range batch {
-		end := d.runs[i].First + len(c.IDs)
-		d.hidden = append(d.hidden, x[(end-c.Logits)*width:end*width]...)
-	}
+	d.hidden = append(d.hidden[:0], x[:wanted*width]...) // the last layer has left the wanted rows, at the front
 	if wanted == 0 {
 		return nil, nil
 	}
@@ -122,7 +119,7 @@ func (d *Decoder) begin(batch []Chunk) (rows, wanted int, err error) {
 		if err = c.check(d.config); err == nil {
 			var pos int
 			if pos, err = c.Cache.Extend(len(c.IDs)); err == nil {
-				d.runs = append(d.runs, nn.Run{Cache: c.Cache, First: rows, Rows: len(c.IDs), Pos: pos})
+				d.runs = append(d.runs, nn.Run{Cache: c.Cache, First: rows, Rows: len(c.IDs), Pos: pos, Wanted: c.Logits})
 			}
 		}
 		if err != nil {

@@ -57,7 +57,7 @@ type Options struct {
 
 // Probe is shown what happens inside a pass, for tests and inspection. Slices are good during the call only.
 type Probe struct {
-	Hidden func(layer int, x []float32)                    // the residual stream after each layer, all rows
+	Hidden func(layer int, x []float32)                    // the residual stream after each layer; after the last, the wanted rows
 	Route  func(layer int, ids []int32, weights []float32) // what each row chose of a mixture of experts: ids ascending
 }
 

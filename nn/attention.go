@@ -22,21 +22,37 @@ func (a *Attention) CacheLayout(t dtype.Type) attn.Layout {
 	return attn.Layout{Type: t, KVHeads: a.KVHeads, KeyDim: a.HeadDim, ValueDim: a.HeadDim}
 }
 
-// Forward adds attention over the normalised rows h to the residual stream x.
-func (a *Attention) Forward(p *Pass, layer int, x, h []float32) {
+// Forward adds attention over the normalised rows h to the residual stream x and returns both, in the last layer their wanted rows only.
+func (a *Attention) Forward(p *Pass, layer int, x, h []float32) (_, _ []float32) {
 	mark, d := p.Arena.Mark(), a.HeadDim
+	defer p.Arena.Release(mark)
 	q := p.Arena.F32(p.Rows * a.Heads * d)
 	k := p.Arena.F32(p.Rows * a.KVHeads * d)
 	v := p.Arena.F32(p.Rows * a.KVHeads * d)
-	p.forwardAll(p.in.Set(h, p.Rows, a.Q.W.Cols), []*Linear{&a.Q, &a.K, &a.V}, q, k, v)
-	if a.QNorm != nil {
-		p.RMSNorm(q, q, a.QNorm, a.NormEps)
+	in := p.in.Set(h, p.Rows, a.K.W.Cols)
+	if p.Last {
+		p.forwardAll(in, []*Linear{&a.K, &a.V}, k, v)
+	} else {
+		p.forwardAll(in, []*Linear{&a.Q, &a.K, &a.V}, q, k, v)
+	}
+	if a.KNorm != nil {
 		p.RMSNorm(k, k, a.KNorm, a.NormEps)
 	}
-	p.rope(a.Rope, q, a.Heads*d, 0, a.Heads, d)
 	p.rope(a.Rope, k, a.KVHeads*d, 0, a.KVHeads, d)
+	p.remember(layer, k, v)
+	if x, h = p.narrow(x, h); len(x) == 0 {
+		return x, h
+	}
+	if p.Last {
+		q = q[:p.Rows*a.Heads*d]
+		a.Q.Forward(p, q, p.in.Set(h, p.Rows, a.Q.W.Cols))
+	}
+	if a.QNorm != nil {
+		p.RMSNorm(q, q, a.QNorm, a.NormEps)
+	}
+	p.rope(a.Rope, q, a.Heads*d, 0, a.Heads, d)
 	out := p.Arena.F32(len(q))
-	p.attend(layer, a.Heads, float32(1/math.Sqrt(float64(d))), q, k, v, out)
+	p.attend(layer, a.Heads, float32(1/math.Sqrt(float64(d))), q, out)
 	p.addForward(x, out, &a.O)
-	p.Arena.Release(mark)
+	return x, h
 }

@@ -18,9 +18,12 @@ type MLA struct {
 	QNorm  []float32 // of the query latent
 	KVA    Linear    // latent and rotary key
 	KVNorm []float32 // of the latent
-	KB     []*tensor.Matrix
-	VB     []*tensor.Matrix
 	O      Linear
+
+	// The heads' maps, from query to latent (Latent rows of Nope) and from latent to value (V rows of Latent). Where a checkpoint has them fused
+	// as KVB, for each head Nope rows of the key and then V of the value, the first pass makes them of it.
+	KB, VB []*tensor.Matrix
+	KVB    *tensor.Matrix
 
 	Heads, Latent, Nope, RopeDim, V int
 	Rope                            *RopeTable
@@ -32,27 +35,60 @@ func (a *MLA) CacheLayout(t dtype.Type) attn.Layout {
 	return attn.Layout{Type: t, KVHeads: 1, KeyDim: a.Latent + a.RopeDim, ValueDim: a.Latent, Latent: true}
 }
 
-// Forward adds attention over the normalised rows h to the residual stream x.
-func (a *MLA) Forward(p *Pass, layer int, x, h []float32) {
-	mark, head, key := p.Arena.Mark(), a.Nope+a.RopeDim, a.Latent+a.RopeDim
-	q := p.Arena.F32(p.Rows * a.Heads * head)
-	kv := p.Arena.F32(p.Rows * key)
-	in := p.in.Set(h, p.Rows, a.KVA.W.Cols)
+// Forward adds attention over the normalised rows h to the residual stream x and returns both, in the last layer their wanted rows only.
+func (a *MLA) Forward(p *Pass, layer int, x, h []float32) (_, _ []float32) {
+	mark := p.Arena.Mark()
+	defer p.Arena.Release(mark)
+	if a.KB == nil {
+		a.split(p)
+	}
+	first := &a.QB // of the queries' products
 	if a.QA.W != nil {
-		latent := p.Arena.F32(p.Rows * a.QA.W.Rows)
-		p.forwardAll(in, []*Linear{&a.QA, &a.KVA}, latent, kv)
-		p.RMSNorm(latent, latent, a.QNorm, LatentEps)
-		a.QB.Forward(p, q, p.inner.Set(latent, p.Rows, a.QB.W.Cols))
+		first = &a.QA
+	}
+	key := a.Latent + a.RopeDim
+	kv, fq := p.Arena.F32(p.Rows*key), p.Arena.F32(p.Rows*first.W.Rows)
+	in := p.in.Set(h, p.Rows, a.KVA.W.Cols)
+	if p.Last {
+		a.KVA.Forward(p, kv, in)
 	} else {
-		p.forwardAll(in, []*Linear{&a.QB, &a.KVA}, q, kv)
+		p.forwardAll(in, []*Linear{first, &a.KVA}, fq, kv)
 	}
 	for r := range p.Rows {
 		c := kv[r*key:][:a.Latent]
 		p.RMSNorm(c, c, a.KVNorm, LatentEps)
 	}
 	p.rope(a.Rope, kv, key, a.Latent, 1, a.RopeDim)
-	p.rope(a.Rope, q, a.Heads*head, a.Nope, a.Heads, head)
+	p.remember(layer, kv, nil)
+	if x, h = p.narrow(x, h); len(x) == 0 {
+		return x, h
+	}
+	if p.Last {
+		fq = fq[:p.Rows*first.W.Rows]
+		first.Forward(p, fq, p.in.Set(h, p.Rows, first.W.Cols))
+	}
+	out := p.Arena.F32(p.Rows * a.Heads * a.V)
+	a.attend(p, layer, a.queries(p, fq), out)
+	p.addForward(x, out, &a.O)
+	return x, h
+}
 
+// queries are the heads' queries, from what the first product has given.
+func (a *MLA) queries(p *Pass, q []float32) []float32 {
+	if a.QA.W != nil {
+		latent := q
+		q = p.Arena.F32(p.Rows * a.QB.W.Rows)
+		p.RMSNorm(latent, latent, a.QNorm, LatentEps)
+		a.QB.Forward(p, q, p.inner.Set(latent, p.Rows, a.QB.W.Cols))
+	}
+	head := a.Nope + a.RopeDim
+	p.rope(a.Rope, q, a.Heads*head, a.Nope, a.Heads, head)
+	return q
+}
+
+// attend maps the queries into the latent space, attends there and maps back.
+func (a *MLA) attend(p *Pass, layer int, q, out []float32) {
+	head, key := a.Nope+a.RopeDim, a.Latent+a.RopeDim
 	absorbed := p.Arena.F32(p.Rows * a.Heads * key)
 	p.heads = tensor.Heads{W: a.KB, M: p.Rows, X: q, XRow: a.Heads * head, XHead: head, Y: absorbed, YRow: a.Heads * key, YHead: key}
 	p.MatMulHeads(&p.heads)
@@ -60,23 +96,22 @@ func (a *MLA) Forward(p *Pass, layer int, x, h []float32) {
 		copy(absorbed[i*key+a.Latent:][:a.RopeDim], q[i*head+a.Nope:])
 	}
 	latents := p.Arena.F32(p.Rows * a.Heads * a.Latent)
-	p.attend(layer, a.Heads, float32(a.SoftmaxFactor/math.Sqrt(float64(head))), absorbed, kv, nil, latents)
-
-	out := p.Arena.F32(p.Rows * a.Heads * a.V)
+	p.attend(layer, a.Heads, float32(a.SoftmaxFactor/math.Sqrt(float64(head))), absorbed, latents)
 	p.heads = tensor.Heads{W: a.VB, M: p.Rows, X: latents, XRow: a.Heads * a.Latent, XHead: a.Latent, Y: out, YRow: a.Heads * a.V, YHead: a.V}
 	p.MatMulHeads(&p.heads)
-	p.addForward(x, out, &a.O)
-	p.Arena.Release(mark)
 }
 
-// SplitKV cuts a fused kv_b, whose rows are for each head Nope of the key and then V of the value, into what the absorbed form multiplies with:
-// the key part transposed. Values stay where they are. The transposed keys are copies: of the same type for float weights, but float32 for
-// block formats and for F8 whose scales would be cut (512·128 values a head, 2 GiB in all for DeepSeek-V3, 110 MiB for V2-Lite).
-func (a *MLA) SplitKV(kvB *tensor.Matrix) {
-	a.KB, a.VB = make([]*tensor.Matrix, a.Heads), make([]*tensor.Matrix, a.Heads)
-	for h := range a.Heads {
-		row := h * (a.Nope + a.V)
-		a.KB[h] = kvB.Slice(row, a.Nope).Transpose()
-		a.VB[h] = kvB.Slice(row+a.Nope, a.V)
-	}
+// split cuts the fused KVB into what the absorbed form multiplies with: the key part transposed. It is done at the first pass, not when a
+// checkpoint is opened. Values stay where they are. The transposed keys are copies: of the same type for float weights, but float32 for block
+// formats and for F8 whose scales would be cut (512·128 values a head: 2 GiB in all for DeepSeek-V3, 110 MiB for V2-Lite).
+func (a *MLA) split(p *Pass) {
+	kb, vb := make([]*tensor.Matrix, a.Heads), make([]*tensor.Matrix, a.Heads)
+	p.Exec.Rows(a.Heads, func(lo, hi int) {
+		for h := lo; h < hi; h++ {
+			row := h * (a.Nope + a.V)
+			kb[h] = a.KVB.Slice(row, a.Nope).Transpose()
+			vb[h] = a.KVB.Slice(row+a.Nope, a.V)
+		}
+	})
+	a.KB, a.VB = kb, vb
 }

@@ -30,6 +30,9 @@ const waveRows = 64
 
 // Forward adds the output for the normalised rows h to the residual stream x.
 func (m *MoE) Forward(p *Pass, layer int, x, h []float32) {
+	if p.Rows == 0 {
+		return
+	}
 	mark, d := p.Arena.Mark(), m.Router.Cols
 	in := p.in.Set(h, p.Rows, d)
 	m.route(p, in)
@@ -62,18 +65,27 @@ func (m *MoE) route(p *Pass, in *tensor.Input) {
 	scores := p.Arena.F32(p.Rows * m.Experts)
 	p.products[0] = tensor.Product{In: in, W: m.Router, Y: scores, Exact: true}
 	p.MatMuls(p.products[:1])
-	choice, groups := p.Arena.F32(m.Experts), p.Arena.F32(m.Groups)
-	for r := range p.Rows {
+	choice, groups := p.Arena.F32(len(scores)), p.Arena.F32(p.Rows*m.Groups)
+	if p.Rows > fewRows {
+		p.Exec.Rows(p.Rows, func(lo, hi int) { m.chooseRows(s, lo, hi, scores, choice, groups) })
+	} else {
+		m.chooseRows(s, 0, p.Rows, scores, choice, groups)
+	}
+	s.sort(m.Experts)
+	p.Arena.Release(mark)
+}
+
+// chooseRows turns the router's logits of some rows into affinities and chooses.
+func (m *MoE) chooseRows(s *moeSpace, lo, hi int, scores, choice, groups []float32) {
+	for r := lo; r < hi; r++ {
 		row := scores[r*m.Experts:][:m.Experts]
 		if m.Scoring == Sigmoid {
 			vec.Sigmoid(row, row)
 		} else {
 			vec.Softmax(row, row)
 		}
-		m.choose(s.ids[r*m.Used:][:m.Used], s.weights[r*m.Used:][:m.Used], row, m.Bias, choice, groups)
+		m.choose(s.ids[r*m.Used:][:m.Used], s.weights[r*m.Used:][:m.Used], row, m.Bias, choice[r*m.Experts:][:m.Experts], groups[r*m.Groups:][:m.Groups])
 	}
-	s.sort(m.Experts)
-	p.Arena.Release(mark)
 }
 
 // sort orders the choices by expert, rows ascending within each.

@@ -19,6 +19,9 @@ type Pass struct {
 	Runs  []Run // the sequences, in row order
 	Rows  int   // of all runs together
 
+	// Last is set in the last layer: attention goes on with each run's last Wanted rows only, since nothing else is read of the others.
+	Last bool
+
 	// Route, when not nil, is shown what each mixture of experts chose: Rows times k ids, ascending, and weights.
 	Route func(layer int, ids []int32, weights []float32)
 
@@ -31,10 +34,11 @@ type Pass struct {
 
 // Run is consecutive new tokens of one sequence.
 type Run struct {
-	Cache *kvcache.Cache
-	First int // row of the first
-	Rows  int
-	Pos   int // position of the first
+	Cache  *kvcache.Cache
+	First  int // row of the first
+	Rows   int
+	Pos    int // position of the first
+	Wanted int // of the last rows, those that the network's output is wanted of
 }
 
 // NewPass makes a pass that computes on e.
@@ -43,13 +47,31 @@ func NewPass(e *tensor.Exec) *Pass { return &Pass{Exec: e} }
 // Begin starts a pass over the given runs, whose caches have been extended.
 func (p *Pass) Begin(runs []Run) {
 	p.Arena.Release(0)
-	p.Runs, p.Rows = runs, 0
+	p.Runs, p.Rows, p.Last = runs, 0, false
 	for _, r := range runs {
 		if r.First != p.Rows || r.Rows < 1 {
 			panic(fmt.Sprintf("nn: run of %d rows from row %d after %d rows", r.Rows, r.First, p.Rows))
 		}
 		p.Rows += r.Rows
 	}
+}
+
+// narrow leaves the wanted rows of x and h, which it moves to the front, and of the runs.
+func (p *Pass) narrow(x, h []float32) (_, _ []float32) {
+	if !p.Last {
+		return x, h
+	}
+	d, rows := len(x)/p.Rows, 0
+	for i := range p.Runs {
+		r := &p.Runs[i]
+		from, n := (r.First+r.Rows-r.Wanted)*d, r.Wanted*d
+		copy(x[rows*d:][:n], x[from:])
+		copy(h[rows*d:][:n], h[from:])
+		*r = Run{Cache: r.Cache, First: rows, Rows: r.Wanted, Pos: r.Pos + r.Rows - r.Wanted, Wanted: r.Wanted}
+		rows += r.Wanted
+	}
+	p.Rows = rows
+	return x[:rows*d], h[:rows*d]
 }
 
 // fewRows is the number of rows up to which elementwise work is not worth sharing out.
@@ -102,16 +124,24 @@ func (t *RopeTable) turn(x []float32, pos, row, offset, heads, stride int) {
 	}
 }
 
-// attend appends keys and values (nil for latent attention) to the caches and attends: q is Rows times heads times the key dimension, out times
-// the value dimension.
-func (p *Pass) attend(layer, heads int, scale float32, q, k, v, out []float32) {
-	p.problems = p.problems[:0]
-	kd, vd, qd, od := len(k)/p.Rows, len(v)/p.Rows, len(q)/p.Rows, len(out)/p.Rows
+// remember appends the keys and values (nil for latent attention) of all rows to the caches.
+func (p *Pass) remember(layer int, k, v []float32) {
+	kd, vd := len(k)/p.Rows, len(v)/p.Rows
 	for _, r := range p.Runs {
 		end := r.First + r.Rows
 		r.Cache.Append(layer, r.Pos, k[r.First*kd:end*kd], v[r.First*vd:end*vd])
-		p.problems = append(p.problems, attn.Problem{Cache: r.Cache.Layer(layer), Heads: heads, Scale: scale, Pos: r.Pos, Tokens: r.Rows,
-			Q: q[r.First*qd : end*qd], Out: out[r.First*od : end*od]})
+	}
+}
+
+// attend is the attention of all rows to what the caches hold: q is Rows times heads times the key dimension, out times the value dimension.
+func (p *Pass) attend(layer, heads int, scale float32, q, out []float32) {
+	p.problems = p.problems[:0]
+	qd, od := len(q)/p.Rows, len(out)/p.Rows
+	for _, r := range p.Runs {
+		if end := r.First + r.Rows; r.Rows > 0 {
+			p.problems = append(p.problems, attn.Problem{Cache: r.Cache.Layer(layer), Heads: heads, Scale: scale, Pos: r.Pos, Tokens: r.Rows,
+				Q: q[r.First*qd : end*qd], Out: out[r.First*od : end*od]})
+		}
 	}
 	p.Attend(p.problems)
 }

@@ -119,12 +119,22 @@ func (m *Matrix) Transpose() *Matrix {
 	return t
 }
 
-// transposed turns a matrix of elements of the given size in bytes.
+// transposed turns a matrix of elements of one or two bytes, a band of rows at a time so that both sides stay in the cache.
 func transposed(data []byte, rows, cols, size int) []byte {
+	const band = 32
 	t := make([]byte, len(data))
-	for r := range rows {
+	for r0 := 0; r0 < rows; r0 += band {
+		r1 := min(r0+band, rows)
 		for c := range cols {
-			copy(t[(c*rows+r)*size:][:size], data[(r*cols+c)*size:][:size])
+			dst := t[(c*rows+r0)*size:]
+			src := data[(r0*cols+c)*size:]
+			for i := range r1 - r0 {
+				if size == 1 {
+					dst[i] = src[i*cols]
+				} else {
+					dst[2*i], dst[2*i+1] = src[2*i*cols], src[2*i*cols+1]
+				}
+			}
 		}
 	}
 	return t

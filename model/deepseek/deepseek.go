@@ -55,7 +55,7 @@ func (m *Model) layer(p *nn.Pass, i int, x []float32) { m.layers[i].forward(p, i
 func (l *layer) forward(p *nn.Pass, number, slot int, x []float32, eps float32) {
 	h := p.Arena.F32(len(x))
 	p.RMSNorm(h, x, l.attnNorm, eps)
-	l.attn.Forward(p, slot, x, h)
+	x, h = l.attn.Forward(p, slot, x, h)
 	p.RMSNorm(h, x, l.mlpNorm, eps)
 	if l.moe != nil {
 		l.moe.Forward(p, number, x, h)

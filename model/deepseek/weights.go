@@ -40,8 +40,8 @@ func loadMLA(c *model.Config, w *model.Weights, prefix string, rope *nn.RopeTabl
 	if w.Has(prefix + "k_b_proj.weight") { // GGUF: split, and the keys' half transposed already
 		a.KB = w.Stack(prefix+"k_b_proj.weight", c.Heads, m.KVLoRA, m.Nope)
 		a.VB = w.Stack(prefix+"v_b_proj.weight", c.Heads, m.V, m.KVLoRA)
-	} else if kvB := w.Matrix(prefix+"kv_b_proj.weight", c.Heads*(m.Nope+m.V), m.KVLoRA); kvB != nil {
-		a.SplitKV(kvB)
+	} else {
+		a.KVB = w.Matrix(prefix+"kv_b_proj.weight", c.Heads*(m.Nope+m.V), m.KVLoRA)
 	}
 	return a
 }

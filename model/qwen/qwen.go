@@ -59,7 +59,7 @@ func load(c *model.Config, w *model.Weights, i int, rope *nn.RopeTable) layer {
 func (m *Model) layer(p *nn.Pass, i int, x []float32) {
 	l, h := &m.layers[i], p.Arena.F32(len(x))
 	p.RMSNorm(h, x, l.attnNorm, m.eps)
-	l.attn.Forward(p, i, x, h)
+	x, h = l.attn.Forward(p, i, x, h)
 	p.RMSNorm(h, x, l.mlpNorm, m.eps)
 	if l.moe != nil {
 		l.moe.Forward(p, i, x, h)

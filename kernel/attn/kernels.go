@@ -56,7 +56,7 @@ func softmaxRef(s, m, l, c []float32, mask []uint64, scale float32) {
 	}
 }
 
-// weighRef multiplies each output row of o, [rows][dim], with its c and adds n values to it, weighted by the probabilities p, rows 64 apart.
+// weighRef multiplies each output row of o, [rows][dim], with its c and adds n values, one at least, to it, weighted by the probabilities p, rows 64 apart.
 // Values are pitch elements apart.
 func weighRef(o, p, c []float32, t dtype.Type, v []byte, pitch, rows, n int) {
 	dim := len(o) / rows

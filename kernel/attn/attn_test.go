@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/pennyml/penny/dtype"
@@ -11,6 +13,7 @@ import (
 	"github.com/pennyml/penny/internal/testutil"
 	"github.com/pennyml/penny/kernel/fp"
 	"github.com/pennyml/penny/kernel/vec"
+	"pgregory.net/rapid"
 )
 
 // setup is one sequence in one layer: everything that a test may vary.
@@ -266,5 +269,98 @@ func TestChunks(t *testing.T) {
 				t.Errorf("%v: in chunks: %v", c, err)
 			}
 		})
+	}
+}
+
+// TestRandomProblems: any shape, any piece of a sequence, on any cut is the definition.
+func TestRandomProblems(t *testing.T) {
+	s := new(Scratch) // one for all: it must not matter what it was used for
+	rapid.Check(t, func(t *rapid.T) {
+		c := setup{Layout: Layout{
+			Type:     rapid.SampledFrom([]dtype.Type{dtype.F32, dtype.F16, dtype.BF16}).Draw(t, "type"),
+			KVHeads:  rapid.IntRange(1, 3).Draw(t, "kv heads"),
+			KeyDim:   rapid.IntRange(1, 40).Draw(t, "key dim"),
+			ValueDim: rapid.IntRange(1, 90).Draw(t, "value dim"),
+			Latent:   rapid.Bool().Draw(t, "latent"),
+		}, sinks: rapid.Bool().Draw(t, "sinks"), wild: rapid.Bool().Draw(t, "wild"), n: rapid.IntRange(1, 200).Draw(t, "n"), scale: 0.3,
+			window: rapid.SampledFrom([]int{0, 0, 1, 5, 64, 100}).Draw(t, "window"), seed: rapid.Uint64().Draw(t, "seed")}
+		if c.Latent {
+			c.KVHeads, c.KeyDim, c.ValueDim = 1, max(c.KeyDim, c.ValueDim), min(c.KeyDim, c.ValueDim)
+		}
+		c.heads = c.KVHeads * rapid.IntRange(1, 9).Draw(t, "group")
+		d := c.make()
+		from := rapid.IntRange(0, c.n-1).Draw(t, "from")
+		to := rapid.IntRange(from+1, c.n).Draw(t, "to")
+		out := d.run(from, to, rapid.IntRange(1, 20).Draw(t, "workers"), s)
+		for range 4 {
+			pos, head := rapid.IntRange(from, to-1).Draw(t, "pos"), rapid.IntRange(0, c.heads-1).Draw(t, "head")
+			got := out[((pos-from)*c.heads+head)*c.ValueDim:][:c.ValueDim]
+			if err := same(got, d.definition(pos, head)); err != nil {
+				t.Fatalf("%v: token %d head %d: %v", c, pos, head, err)
+			}
+		}
+	})
+}
+
+// TestUnitsTogether: units run one by one, by several workers at once, cover the whole.
+func TestUnitsTogether(t *testing.T) {
+	d := setups[1].make()
+	want := d.run(0, d.n, 1, new(Scratch))
+	p := &Problem{Cache: d.blocks, Heads: d.heads, Scale: d.scale, Tokens: d.n, Q: d.q, Out: make([]float32, len(want))}
+	units := p.Split(4)
+	if units < 4 {
+		t.Fatalf("%d units for 4 workers", units)
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			var s Scratch
+			for u := int(next.Add(1)) - 1; u < units; u = int(next.Add(1)) - 1 {
+				Forward(p, u, u+1, &s)
+			}
+		})
+	}
+	wg.Wait()
+	if err := same(p.Out, want); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNothingAllocates(t *testing.T) {
+	for _, c := range []setup{setups[1], setups[5]} {
+		d := c.make()
+		s := new(Scratch)
+		p := &Problem{Cache: d.blocks, Heads: d.heads, Scale: d.scale, Pos: d.n - 1, Tokens: 1,
+			Q: d.q[:d.heads*d.KeyDim], Out: make([]float32, d.heads*d.ValueDim)}
+		if n := testing.AllocsPerRun(10, func() { Forward(p, 0, p.Split(2), s) }); n != 0 {
+			t.Errorf("%v: %v allocations a call", c, n)
+		}
+	}
+}
+
+func TestWrongProblemsPanic(t *testing.T) {
+	d := setups[1].make()
+	good := Problem{Cache: d.blocks, Heads: d.heads, Scale: 1, Pos: 3, Tokens: 2, Q: d.q[:2*d.heads*d.KeyDim], Out: make([]float32, 2*d.heads*d.ValueDim)}
+	for name, spoil := range map[string]func(p *Problem){
+		"tokens":       func(p *Problem) { p.Tokens = 3 },
+		"no tokens":    func(p *Problem) { p.Tokens, p.Q, p.Out = 0, nil, nil },
+		"heads":        func(p *Problem) { p.Heads = 0 },
+		"beyond cache": func(p *Problem) { p.Pos = 3 * Block },
+		"out":          func(p *Problem) { p.Out = p.Out[1:] },
+		"sinks":        func(p *Problem) { p.Sinks = make([]float32, 1) },
+		"type":         func(p *Problem) { p.Cache.Type = dtype.Q8_0 },
+		"units":        func(p *Problem) { p.Split(1); Forward(p, 0, 100, new(Scratch)) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("a problem with wrong %s is taken", name)
+				}
+			}()
+			p := good
+			spoil(&p)
+			p.Split(1)
+		}()
 	}
 }

@@ -2,6 +2,7 @@ package kvcache
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -213,5 +214,31 @@ func TestForkShares(t *testing.T) {
 	}
 	if &f.pages[1][0] == &c.pages[1][0] || !bytes.Equal(f.pages[1], c.pages[1]) {
 		t.Error("the page that is written was not copied")
+	}
+}
+
+// BenchmarkAppend fills one layer of 8 heads of 128, a chunk or one position at a time.
+func BenchmarkAppend(b *testing.B) {
+	for _, l := range []attn.Layout{{Type: dtype.F16, KVHeads: 8, KeyDim: 128, ValueDim: 128}, {Type: dtype.BF16, KVHeads: 1, KeyDim: 576, ValueDim: 512, Latent: true}} {
+		for _, n := range []int{1, 512} {
+			b.Run(fmt.Sprintf("latent=%v/%d", l.Latent, n), func(b *testing.B) {
+				c, err := New([]attn.Layout{l}, 4096)
+				if err != nil {
+					b.Fatal(err)
+				}
+				k, v := make([]float32, n*l.KeyElems()), make([]float32, n*l.ValueElems())
+				for b.Loop() {
+					if c.Len()+n > c.Limit() {
+						c.Truncate(0)
+					}
+					pos, err := c.Extend(n)
+					if err != nil {
+						b.Fatal(err)
+					}
+					c.Append(0, pos, k, v)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/position")
+			})
+		}
 	}
 }

@@ -96,16 +96,17 @@ func (l Layout) Put(block []byte, slot int, k, v []float32) {
 		panic(fmt.Sprintf("attn: Put of %d key and %d value elements at slot %d of a block of %d bytes; a position has %d and %d, a block %d bytes",
 			len(k), len(v), slot, len(block), l.KeyElems(), l.ValueElems(), l.BlockBytes()))
 	}
-	for i := range n {
-		for h := range l.KVHeads {
-			kb, vb := l.head(block, h)
+	for h := range l.KVHeads { // head by head: its keys fit the first-level cache
+		kb, vb := l.head(block, h)
+		for i := range n {
+			row := (slot + i) * l.valueRow() * l.elem()
 			key := k[(i*l.KVHeads+h)*l.KeyDim:][:l.KeyDim]
 			if l.Latent {
-				storeRow(l.Type, kb[(slot+i)*l.valueRow()*l.elem():], key)
+				storeRow(l.Type, kb[row:], key)
 				continue
 			}
 			storeColumn(l.Type, kb, slot+i, key)
-			storeRow(l.Type, vb[(slot+i)*l.valueRow()*l.elem():], v[(i*l.KVHeads+h)*l.ValueDim:][:l.ValueDim])
+			storeRow(l.Type, vb[row:], v[(i*l.KVHeads+h)*l.ValueDim:][:l.ValueDim])
 		}
 	}
 }

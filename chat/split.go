@@ -47,6 +47,14 @@ func FormatOf(template string) Format {
 	return ThinkTags
 }
 
+// Marks reports whether a token's text marks reasoning, so that it must reach the Splitter even if it is a special token.
+func (f Format) Marks(token string) bool {
+	if f.Channels {
+		return strings.HasPrefix(token, "<|") && strings.HasSuffix(token, "|>")
+	}
+	return f.Open != "" && (token == f.Open || token == f.Close)
+}
+
 // Start is what is known about the side on which an output begins.
 type Start int
 

@@ -1,23 +1,68 @@
 package main
 
 import (
-	"errors"
+	"fmt"
+	"os"
 	"slices"
 
+	"github.com/pennyml/penny/chat"
 	"github.com/pennyml/penny/tokenizer"
 )
 
 // prompt is what the network reads, and how to read what it answers.
 type prompt struct {
-	ids   []int32
-	tok   *tokenizer.Tokenizer // nil: the answer stays ids
-	isEnd func(int32) bool
-	raw   bool // no chat template: the answer is not split into thoughts and answer
+	ids    []int32
+	tok    *tokenizer.Tokenizer // nil: the answer stays ids
+	isEnd  func(int32) bool     // nil: nothing ends it
+	stops  []string             // texts that end the answer
+	format chat.Format          // how thoughts are marked; zero: all is answer
+	start  chat.Start
 }
 
 // rawPrompt is text as it is. Special tokens written in it are taken as such: who writes them means them.
 func rawPrompt(tok *tokenizer.Tokenizer, text string) *prompt {
-	return &prompt{ids: tok.Encode(text, tokenizer.Options{AddSpecial: true, Special: tokenizer.SpecialParse}), tok: tok, raw: true}
+	return &prompt{ids: tok.Encode(text, tokenizer.Options{AddSpecial: true, Special: tokenizer.SpecialParse}), tok: tok}
+}
+
+// template is the checkpoint's own chat template, or a fallback with a warning.
+func (l *loaded) template() (*chat.Template, error) {
+	source := chat.Source{}
+	if l.GGUF != nil {
+		source = chat.FromGGUF(&l.GGUF.Meta)
+	} else {
+		var err error
+		if source, err = chat.Open(l.Path); err != nil {
+			return nil, err
+		}
+	}
+	t, warning, err := source.Template(false)
+	if err != nil {
+		return nil, hinted{fmt.Errorf("the chat template of %s: %w", l.Path, err), "use --raw to go without it"}
+	}
+	if warning != "" {
+		fmt.Fprintln(os.Stderr, "penny: warning:", warning)
+	}
+	return t, nil
+}
+
+// chatPrompt renders a conversation. The template writes BOS itself where it wants one, so none is added.
+func chatPrompt(t *chat.Template, tok *tokenizer.Tokenizer, messages []chat.Message) (*prompt, error) {
+	text, err := t.Render(chat.Request{Messages: messages, AddGenerationPrompt: true})
+	if err != nil {
+		return nil, err
+	}
+	p := &prompt{ids: tok.Encode(text, tokenizer.Options{Special: tokenizer.SpecialParse}), tok: tok, stops: t.Stops, format: t.Format()}
+	p.start = p.format.Start(text)
+	return p, nil
+}
+
+// conversationOf is a single question with its system message.
+func conversationOf(system, question string) []chat.Message {
+	var m []chat.Message
+	if system != "" {
+		m = append(m, chat.Message{Role: "system", Content: system})
+	}
+	return append(m, chat.Message{Role: "user", Content: question})
 }
 
 // ends are the tokens that end an answer: what the vocabulary says, and what the network's config says.
@@ -27,8 +72,4 @@ func ends(l *loaded, tok *tokenizer.Tokenizer) func(int32) bool {
 		ids = append(ids, int32(id))
 	}
 	return func(id int32) bool { return slices.Contains(ids, id) }
-}
-
-func chatPrompt(*loaded, *tokenizer.Tokenizer, string, string) (*prompt, error) {
-	return nil, hinted{errors.New("chat templates are not wired yet"), "use --raw"}
 }

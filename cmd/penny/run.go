@@ -10,9 +10,11 @@ import (
 	"os/signal"
 	"strings"
 
+	"github.com/pennyml/penny/chat"
 	"github.com/pennyml/penny/engine"
 	"github.com/pennyml/penny/model"
 	"github.com/pennyml/penny/sample"
+	"github.com/pennyml/penny/tokenizer"
 )
 
 // sampleFlags are the flags of every verb that generates.
@@ -105,26 +107,32 @@ func (c *runCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	out.Text, out.Reasoning, out.FinishReason = sink.answer.String(), sink.reasoning.String(), res.Finish
+	out.Text, out.Reasoning, out.FinishReason = sink.parts[chat.Answer].String(), sink.parts[chat.Reasoning].String(), res.Finish
 	out.Timings = timings{l.took.Seconds(), res.Timings.PrefillTokens, res.Timings.Prefill.Seconds(), res.Timings.DecodeTokens, res.Timings.Decode.Seconds()}
 	return c.report(out)
 }
 
-// show says where pieces of the answer go as they come.
-func (c *runCmd) show() func(reasoning bool, text string) {
+// show says where pieces of the answer go as they come: the answer to standard output, thoughts to standard error.
+func (c *runCmd) show() func(chat.Kind, string) {
 	if c.JSON {
-		return func(bool, string) {}
+		return func(chat.Kind, string) {}
 	}
-	dim := isTerminal(os.Stderr)
-	return func(reasoning bool, text string) {
-		switch {
-		case !reasoning:
-			fmt.Fprint(os.Stdout, text)
-		case dim:
-			fmt.Fprintf(os.Stderr, "\x1b[2m%s\x1b[22m", text)
-		default:
-			fmt.Fprint(os.Stderr, text)
+	dim, undim := "", ""
+	if isTerminal(os.Stderr) {
+		dim, undim = "\x1b[2m", "\x1b[22m"
+	}
+	thinking := false
+	return func(k chat.Kind, text string) {
+		if k != chat.Answer {
+			thinking = true
+			fmt.Fprint(os.Stderr, dim, text, undim)
+			return
 		}
+		if thinking {
+			thinking = false
+			fmt.Fprint(os.Stderr, "\n\n")
+		}
+		fmt.Fprint(os.Stdout, text)
 	}
 }
 
@@ -181,19 +189,28 @@ func (c *runCmd) prompt(l *loaded) (*prompt, error) {
 	if err != nil {
 		return nil, err
 	}
-	var p *prompt
-	if c.Raw {
-		if c.System != "" {
-			return nil, errors.New("--system needs a chat template: leave out --raw")
-		}
-		p = rawPrompt(tok, text)
-	} else if p, err = chatPrompt(l, tok, c.System, text); err != nil {
+	p, err := c.textPrompt(l, tok, text)
+	if err != nil {
 		return nil, err
 	}
 	if !c.IgnoreEOS {
 		p.isEnd = ends(l, tok)
 	}
 	return p, nil
+}
+
+func (c *runCmd) textPrompt(l *loaded, tok *tokenizer.Tokenizer, text string) (*prompt, error) {
+	if c.Raw {
+		if c.System != "" {
+			return nil, errors.New("--system needs a chat template: leave out --raw")
+		}
+		return rawPrompt(tok, text), nil
+	}
+	t, err := l.template()
+	if err != nil {
+		return nil, err
+	}
+	return chatPrompt(t, tok, conversationOf(c.System, text))
 }
 
 func isTerminal(f *os.File) bool {

@@ -8,19 +8,24 @@ import (
 
 // textStream turns sampled ids into text as they come: whole UTF-8 only, and nothing that may yet become a stop string.
 type textStream struct {
+	tok  *tokenizer.Tokenizer
 	dec  *tokenizer.Decoder
+	mark func(id int32) bool // special tokens that are shown all the same, because they mark thoughts
 	stop []string
 	held string // the end of the text that is still kept back
 	buf  []byte
 	hit  bool // a stop string came
 }
 
-func newTextStream(t *tokenizer.Tokenizer, stop []string) *textStream {
-	return &textStream{dec: t.NewDecoder(true), stop: stop}
+func newTextStream(t *tokenizer.Tokenizer, stop []string, mark func(int32) bool) *textStream {
+	return &textStream{tok: t, dec: t.NewDecoder(false), stop: stop, mark: mark}
 }
 
 // add returns the text that id lets out, and whether a stop string has ended it.
 func (s *textStream) add(id int32) (text string, stopped bool) {
+	if s.tok.IsSpecial(id) && !s.mark(id) {
+		return "", false
+	}
 	s.buf = s.dec.Append(s.buf[:0], id)
 	return s.push(string(s.buf), false)
 }

@@ -87,13 +87,13 @@ func or[T any](p *T, def T) T {
 func (c *component) find() (pattern, error) {
 	switch p := c.Pattern; {
 	case p == nil:
-		return nil, fmt.Errorf("%s without a pattern", c.Type)
+		return pattern{}, fmt.Errorf("%s without a pattern", c.Type)
 	case p.Regex != nil:
 		return compilePattern(*p.Regex)
 	case p.String != nil && *p.String != "":
-		return literal(*p.String), nil
+		return pattern{hand: literal(*p.String)}, nil
 	}
-	return nil, fmt.Errorf("%s with an empty pattern", c.Type)
+	return pattern{}, fmt.Errorf("%s with an empty pattern", c.Type)
 }
 
 func parseNormalizer(raw string) (normalizer, error) {
@@ -243,21 +243,21 @@ func (c *component) stage() (stage, error) {
 		return &splitter{find, b, c.Invert}, err
 	case "Digits":
 		if c.Individual {
-			return &splitter{find: numbers(1)}, nil
+			return &splitter{find: pattern{hand: numbers(1)}}, nil
 		}
-		return &splitter{find: numbers(0)}, nil
+		return &splitter{find: pattern{hand: numbers(0)}}, nil
 	case "Punctuation":
 		b, err := parseBehavior(or(c.Behavior, "Isolated"))
-		return &splitter{find: single(isPunctuation), behavior: b}, err
+		return &splitter{find: pattern{hand: single(isPunctuation)}, behavior: b}, err
 	case "Whitespace":
-		return &splitter{find: words, behavior: removed, invert: true}, nil
+		return &splitter{find: pattern{hand: words}, behavior: removed, invert: true}, nil
 	case "WhitespaceSplit":
-		return &splitter{find: single(unicode.IsSpace), behavior: removed}, nil
+		return &splitter{find: pattern{hand: single(unicode.IsSpace)}, behavior: removed}, nil
 	case "CharDelimiterSplit":
 		if utf8.RuneCountInString(c.Delimiter) != 1 {
 			return nil, fmt.Errorf("CharDelimiterSplit with delimiter %q", c.Delimiter)
 		}
-		return &splitter{find: literal(c.Delimiter), behavior: removed}, nil
+		return &splitter{find: pattern{hand: literal(c.Delimiter)}, behavior: removed}, nil
 	case "FixedLength":
 		n := or(c.Length, 5)
 		if n < 1 {

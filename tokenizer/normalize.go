@@ -178,20 +178,28 @@ func replaceAll(from, to string) normalizer {
 }
 
 // replacePattern replaces every match of a pattern.
-func replacePattern(find pattern, to string) normalizer {
+func replacePattern(p pattern, to string) normalizer {
 	return func(s string) string {
 		t := text{s, classes()}
-		lo, hi := find(t, 0)
-		if lo == len(s) {
-			return s
-		}
+		find, end := p.on(s)
+		defer end()
 		var b strings.Builder
-		done := 0
-		for lo < len(s) {
+		done, from := 0, 0
+		for from <= len(s) {
+			lo, hi := find(t, from)
+			if lo >= len(s) {
+				break
+			}
 			b.WriteString(s[done:lo])
 			b.WriteString(to)
-			done = hi
-			lo, hi = find(t, hi)
+			done, from = hi, hi
+			if hi == lo {
+				_, width, _ := t.at(lo)
+				from += width
+			}
+		}
+		if done == 0 && b.Len() == 0 {
+			return s
 		}
 		b.WriteString(s[done:])
 		return b.String()

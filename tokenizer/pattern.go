@@ -5,14 +5,28 @@ import (
 	"unicode/utf8"
 )
 
-// pattern finds the first match of a regular expression at or after byte i of t. Without one it returns lo == hi == len(t.s).
-// No pattern here matches the empty string.
-type pattern func(t text, i int) (lo, hi int)
+// finder finds the first match of a regular expression at or after byte i of t. Without one lo is len(t.s) or more.
+type finder func(t text, i int) (lo, hi int)
+
+// pattern is a regular expression: written out by hand, or interpreted.
+type pattern struct {
+	hand finder
+	re   *regex
+}
+
+// on returns the finder for one text, and what to call after use.
+func (p pattern) on(s string) (find finder, done func()) {
+	if p.re == nil {
+		return p.hand, func() {}
+	}
+	m := p.re.on(s)
+	return m.find, m.done
+}
 
 // The functions below are the well-known pre-tokenizer expressions written out by hand; each is held equal to its expression by the tests.
 
-// cover turns a function that always matches at i (its expression covers every text) into a pattern.
-func cover(end func(t text, i int) int) pattern {
+// cover turns a function that always matches at i (its expression covers every text) into a finder.
+func cover(end func(t text, i int) int) finder {
 	return func(t text, i int) (int, int) {
 		if i >= len(t.s) {
 			return len(t.s), len(t.s)
@@ -258,7 +272,7 @@ func word(t text, i int) (end int, first bool) {
 }
 
 // signs is [\p{P}\$\+<=>\^~\|]+ with more ASCII symbols.
-func signs(more string) pattern {
+func signs(more string) finder {
 	return func(t text, i int) (int, int) {
 		in := func(i int) int {
 			r, width, c := t.at(i)

@@ -3,7 +3,7 @@ package tokenizer
 import "unicode/utf8"
 
 // numbers is \p{N}{1,n}; n = 0 is \p{N}+.
-func numbers(n int) pattern {
+func numbers(n int) finder {
 	return func(t text, i int) (int, int) {
 		lo := t.runNot(i, number)
 		return lo, t.digits(lo, n)

@@ -55,16 +55,23 @@ func (sp *splitter) split(piece string, start bool, next func(string, bool)) {
 		}
 		return
 	}
-	for i := 0; i < len(piece); {
-		lo, hi := sp.find(t, i)
+	find, done := sp.find.on(piece)
+	for i, from := 0, 0; i < len(piece); {
+		lo, hi := find(t, from)
+		lo = min(lo, len(piece))
 		if lo > i {
 			next(piece[i:lo], start && i == 0)
 		}
+		i, from = lo, hi
 		if hi > lo {
 			next(piece[lo:hi], start && lo == 0)
+			i = hi
+		} else { // an empty match only cuts
+			_, width, _ := t.at(lo)
+			from += width
 		}
-		i = hi
 	}
+	done()
 }
 
 type span struct {
@@ -75,16 +82,23 @@ type span struct {
 // parts lists what is left of t after the behaviour is applied.
 func (sp *splitter) parts(t text) []span {
 	var all []span
-	for i := 0; i < len(t.s); {
-		lo, hi := sp.find(t, i)
+	find, done := sp.find.on(t.s)
+	for i, from := 0, 0; i < len(t.s); {
+		lo, hi := find(t, from)
+		lo = min(lo, len(t.s))
 		if lo > i {
 			all = append(all, span{i, lo, sp.invert})
 		}
+		i, from = lo, hi
 		if hi > lo {
 			all = append(all, span{lo, hi, !sp.invert})
+			i = hi
+		} else {
+			_, width, _ := t.at(lo)
+			from += width
 		}
-		i = hi
 	}
+	done()
 	out := all[:0]
 	previous := false
 	switch sp.behavior {
@@ -125,8 +139,8 @@ func (sp *splitter) parts(t text) []span {
 	return out
 }
 
-// single is the pattern of one character with a property.
-func single(in func(r rune) bool) pattern {
+// single finds one character with a property.
+func single(in func(r rune) bool) finder {
 	return func(t text, i int) (int, int) {
 		for i < len(t.s) {
 			r, width, _ := t.at(i)
@@ -139,8 +153,8 @@ func single(in func(r rune) bool) pattern {
 	}
 }
 
-// runs is the pattern of a run of characters with a property.
-func runs(in func(r rune) bool) pattern {
+// runs finds a run of characters with a property.
+func runs(in func(r rune) bool) finder {
 	one := single(in)
 	return func(t text, i int) (int, int) {
 		lo, hi := one(t, i)
@@ -155,8 +169,8 @@ func runs(in func(r rune) bool) pattern {
 	}
 }
 
-// literal is the pattern of a fixed string.
-func literal(s string) pattern {
+// literal finds a fixed string.
+func literal(s string) finder {
 	return func(t text, i int) (int, int) {
 		if k := strings.Index(t.s[i:], s); k >= 0 {
 			return i + k, i + k + len(s)

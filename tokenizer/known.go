@@ -4,16 +4,20 @@ import (
 	"fmt"
 )
 
-// compilePattern returns the pattern of a regular expression.
+// compilePattern returns the pattern of a regular expression: the hand-written one where there is one, else an interpreter.
 func compilePattern(expr string) (pattern, error) {
-	if p := known[expr]; p != nil {
-		return p, nil
+	if f := known[expr]; f != nil {
+		return pattern{hand: f}, nil
 	}
-	return nil, fmt.Errorf("pattern %q is not supported", expr)
+	re, err := compileRegex(expr)
+	if err != nil {
+		return pattern{}, fmt.Errorf("pattern %q: %w", expr, err)
+	}
+	return pattern{re: re}, nil
 }
 
 // known are the expressions written out by hand.
-var known = map[string]pattern{
+var known = map[string]finder{
 	exprGPT2:      cover(gpt2),
 	exprR50k:      cover(gpt2),
 	exprCL100k:    cover(gpt4{anyLetter, 3, true}.end),

@@ -218,6 +218,9 @@ func (j *job) toHF() error {
 		if err := writeJSON(filepath.Join(dir, "config.json"), config); err != nil {
 			return err
 		}
+		if err := j.hfVocab(dir); err != nil {
+			return err
+		}
 		return j.writeTensors(dir, views, types)
 	})
 }

@@ -1,0 +1,155 @@
+package convert
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/pennyml/penny/format/gguf"
+	"github.com/pennyml/penny/model"
+	"github.com/pennyml/penny/tokenizer"
+)
+
+// texts are those of the tokenizer goldens.
+func texts(t *testing.T) (all []string) {
+	t.Helper()
+	f, err := os.Open(filepath.Join(dataDir(t), "goldens", "tokenizers", "gpt2.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 64<<20)
+	for lines.Scan() {
+		var row struct{ Text string }
+		if err := json.Unmarshal(lines.Bytes(), &row); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, row.Text)
+	}
+	if len(all) < 400 {
+		t.Fatal("only", len(all), "texts")
+	}
+	return all
+}
+
+// A tokenizer.json becomes a GGUF vocabulary of the right name that encodes the same, and that a tokenizer.json that does.
+func TestVocabularies(t *testing.T) {
+	for _, c := range []struct {
+		path, pre string
+		vocab     int
+	}{
+		{"goldens/tokenizers/gpt2", "gpt-2", 50257}, {"goldens/tokenizers/smollm2", "smollm", 49152}, {"goldens/tokenizers/qwen2", "qwen2", 151936},
+		{"goldens/tokenizers/deepseek-v3", "deepseek-v3", 129280}, {"tokenizers/torchtune", "llama-bpe", 2048},
+	} {
+		t.Run(c.pre, func(t *testing.T) {
+			dir := filepath.Join(dataDir(t), c.path)
+			source, err := tokenizer.Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts, err := tokenizer.FolderParts(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := &vocabulary{parts: parts, tokenizer: source, config: &model.Config{Vocab: max(c.vocab, len(parts.Tokens)), BOS: -1}}
+			if err := v.build(); err != nil {
+				t.Fatal(err)
+			}
+			if v.pre != c.pre || len(v.notes) > 0 {
+				t.Errorf("pre-tokenizer %s, want %s; notes %q", v.pre, c.pre, v.notes)
+			}
+			w := new(gguf.Writer)
+			v.set(w, v.pre)
+			path := filepath.Join(t.TempDir(), "x.gguf")
+			if err := w.WriteFile(path); err != nil {
+				t.Fatal(err)
+			}
+			checkVocabulary(t, source, path)
+		})
+	}
+}
+
+func checkVocabulary(t *testing.T, source *tokenizer.Tokenizer, path string) {
+	f := openGGUF(t, path)
+	there, err := tokenizer.FromGGUF(&f.Meta)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind, _ := f.Meta.String("tokenizer.ggml.model")
+	h := &hfWriter{meta: &f.Meta, kind: kind, tokenizer: there, config: &model.Config{}}
+	text, err := h.json()
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := tokenizer.ParseJSON(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range texts(t) {
+		if strings.Contains(s, "</s>") { // taken for a control token in every GGUF file that has it, even where it is text
+			continue
+		}
+		want := source.Encode(s, tokenizer.Options{})
+		if got := there.Encode(s, tokenizer.Options{}); norm.NFC.IsNormalString(s) && !slices.Equal(got, want) {
+			t.Errorf("GGUF: %q is %v, want %v", s, got, want)
+		}
+		if got := back.Encode(s, tokenizer.Options{}); !slices.Equal(got, want) {
+			t.Errorf("tokenizer.json: %q is %v, want %v", s, got, want)
+		}
+		if a, b := source.Decode(want), back.Decode(want); a != b {
+			t.Errorf("decoded %q, want %q", b, a)
+		}
+	}
+	if a, b := there.Roles(), source.Roles(); !slices.Equal(a.EOG, b.EOG) {
+		t.Logf("EOG %v, of the source %v", a.EOG, b.EOG)
+	}
+}
+
+// The SentencePiece vocabulary of a GGUF file, as a model and as BPE by merges.
+func TestSentencePieceVocabulary(t *testing.T) {
+	path := filepath.Join(dataDir(t), "weights", "stories260K", "stories260K.gguf")
+	f := openGGUF(t, path)
+	source, err := tokenizer.FromGGUF(&f.Meta)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "x")
+	if r := run(t, path, dir, Options{}); len(r.Notes) > 0 {
+		t.Error(r.Notes)
+	}
+	back, err := tokenizer.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := dir + ".gguf"
+	if r := run(t, dir, again, Options{}); len(r.Notes) > 0 {
+		t.Error(r.Notes)
+	}
+	g := openGGUF(t, again)
+	third, err := tokenizer.FromGGUF(&g.Meta)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range texts(t) {
+		for _, o := range []tokenizer.Options{{}, {AddSpecial: true}} {
+			want := source.Encode(s, o)
+			if got := back.Encode(s, o); !slices.Equal(got, want) {
+				t.Errorf("tokenizer.json: %q is %v, want %v", s, got, want)
+			}
+			if got := third.Encode(s, o); !slices.Equal(got, want) {
+				t.Errorf("GGUF again: %q is %v, want %v", s, got, want)
+			}
+		}
+	}
+	if !bytes.Equal(third.AppendDecode(nil, []int32{1, 300, 301}), source.AppendDecode(nil, []int32{1, 300, 301})) {
+		t.Error("decoding differs")
+	}
+}

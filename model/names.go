@@ -55,6 +55,8 @@ const (
 	ggufRouterBias = "exp_probs_b.bias"
 )
 
+func isRouter(name string) bool { return strings.HasSuffix(name, ".mlp.gate.weight") }
+
 // GGUFName translates a Hugging Face tensor name; false when GGUF files have no such tensor. The experts of a layer share one name there:
 // model.layers.N.mlp.experts.gate_proj.weight, without a number, is the stack of them.
 func GGUFName(hf string) (string, bool) {

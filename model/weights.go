@@ -21,8 +21,10 @@ import (
 type Weights struct {
 	format  Format
 	path    string
-	tensors map[string]*entry // by the file's own names
-	errs    []error
+	tensors map[string]*entry                     // by the file's own names
+	invent  func(name string, shape []int) *entry // makes tensors up; nil for a checkpoint
+	errs    []error                               // the first maxReported
+	failed  int
 }
 
 type entry struct {
@@ -87,12 +89,18 @@ func (w *Weights) Ignore(name string) {
 }
 
 func (w *Weights) fail(name, format string, args ...any) {
+	if w.failed++; w.failed > maxReported {
+		return
+	}
 	w.errs = append(w.errs, fmt.Errorf("%s: tensor %s: %s", w.path, name, fmt.Sprintf(format, args...)))
 }
 
 // take finds a tensor of the given shape; nil, and an error noted, if it is missing, mis-shaped, taken before or of no type to compute with.
 func (w *Weights) take(name string, shape ...int) *entry {
 	name = w.fileName(name)
+	if w.invent != nil {
+		w.tensors[name] = w.invent(name, shape)
+	}
 	e := w.tensors[name]
 	switch {
 	case e == nil:
@@ -203,24 +211,30 @@ func (w *Weights) Experts(prefix, projection string, experts, rows, cols int) []
 	if w.format == GGUF {
 		return w.Stack(prefix+projection+".weight", experts, rows, cols)
 	}
-	ms := make([]*tensor.Matrix, experts)
-	for e := range ms {
-		ms[e] = w.Matrix(fmt.Sprintf("%s%d.%s.weight", prefix, e, projection), rows, cols)
+	var ms []*tensor.Matrix
+	for e := range experts {
+		m := w.Matrix(fmt.Sprintf("%s%d.%s.weight", prefix, e, projection), rows, cols)
+		if m == nil { // how many there are is only a claim until they are found
+			return nil
+		}
+		ms = append(ms, m)
 	}
 	return ms
 }
 
 // Stack takes a tensor of n matrices.
 func (w *Weights) Stack(name string, n, rows, cols int) []*tensor.Matrix {
-	ms := make([]*tensor.Matrix, n)
 	e := w.take(name, n, rows, cols)
 	if e == nil {
-		return ms
+		return nil
 	}
-	if all := w.matrix(name, e, n*rows, cols); all != nil {
-		for i := range ms {
-			ms[i] = all.Slice(i*rows, rows)
-		}
+	all := w.matrix(name, e, n*rows, cols)
+	if all == nil {
+		return nil
+	}
+	ms := make([]*tensor.Matrix, n)
+	for i := range ms {
+		ms[i] = all.Slice(i*rows, rows)
 	}
 	return ms
 }
@@ -230,7 +244,6 @@ const maxReported = 8
 
 // Done reports the tensors that were missing or mis-shaped, and those that nothing took.
 func (w *Weights) Done() error {
-	errs := w.errs
 	var surplus []string
 	for name, e := range w.tensors {
 		if !e.taken {
@@ -239,10 +252,10 @@ func (w *Weights) Done() error {
 	}
 	sort.Strings(surplus)
 	for _, name := range surplus {
-		errs = append(errs, fmt.Errorf("%s: tensor %s: not part of this architecture", w.path, name))
+		w.fail(name, "not part of this architecture")
 	}
-	if n := len(errs); n > maxReported {
-		errs = append(errs[:maxReported:maxReported], fmt.Errorf("and %d more", n-maxReported))
+	if w.failed > maxReported {
+		w.errs = append(w.errs, fmt.Errorf("%s: and %d more", w.path, w.failed-maxReported))
 	}
-	return errors.Join(errs...)
+	return errors.Join(w.errs...)
 }

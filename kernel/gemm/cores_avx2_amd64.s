@@ -11,8 +11,39 @@ TEXT ·f32Tile1x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -166,6 +197,10 @@ TEXT ·f32TileFlush1x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 	STMXCSR     old-8(SP)
 	MOVL        old-8(SP), CX
 	ORL         $0x8040, CX
@@ -173,6 +208,33 @@ TEXT ·f32TileFlush1x4avx2(SB), NOSPLIT, $8-8
 	LDMXCSR     new-4(SP)
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -327,8 +389,39 @@ TEXT ·f32Tile2x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -540,6 +633,10 @@ TEXT ·f32TileFlush2x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 	STMXCSR     old-8(SP)
 	MOVL        old-8(SP), CX
 	ORL         $0x8040, CX
@@ -547,6 +644,33 @@ TEXT ·f32TileFlush2x4avx2(SB), NOSPLIT, $8-8
 	LDMXCSR     new-4(SP)
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -759,8 +883,39 @@ TEXT ·f32Tile3x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -1030,6 +1185,10 @@ TEXT ·f32TileFlush3x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 	STMXCSR     old-8(SP)
 	MOVL        old-8(SP), CX
 	ORL         $0x8040, CX
@@ -1037,6 +1196,33 @@ TEXT ·f32TileFlush3x4avx2(SB), NOSPLIT, $8-8
 	LDMXCSR     new-4(SP)
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -1307,8 +1493,39 @@ TEXT ·f32Tile4x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -1728,6 +1945,10 @@ TEXT ·f32TileFlush4x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 	STMXCSR     old-8(SP)
 	MOVL        old-8(SP), CX
 	ORL         $0x8040, CX
@@ -1735,6 +1956,33 @@ TEXT ·f32TileFlush4x4avx2(SB), NOSPLIT, $8-8
 	LDMXCSR     new-4(SP)
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -2155,8 +2403,39 @@ TEXT ·f32Tile5x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -2634,6 +2913,10 @@ TEXT ·f32TileFlush5x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 	STMXCSR     old-8(SP)
 	MOVL        old-8(SP), CX
 	ORL         $0x8040, CX
@@ -2641,6 +2924,33 @@ TEXT ·f32TileFlush5x4avx2(SB), NOSPLIT, $8-8
 	LDMXCSR     new-4(SP)
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -3119,8 +3429,39 @@ TEXT ·f32Tile6x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -3656,6 +3997,10 @@ TEXT ·f32TileFlush6x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 	STMXCSR     old-8(SP)
 	MOVL        old-8(SP), CX
 	ORL         $0x8040, CX
@@ -3663,6 +4008,33 @@ TEXT ·f32TileFlush6x4avx2(SB), NOSPLIT, $8-8
 	LDMXCSR     new-4(SP)
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0

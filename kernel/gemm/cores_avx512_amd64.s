@@ -11,8 +11,39 @@ TEXT ·f32Tile1x4avx512(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         load
 	VPXORD      Z0, Z0, Z0
@@ -115,8 +146,39 @@ TEXT ·f32Tile2x4avx512(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         load
 	VPXORD      Z0, Z0, Z0
@@ -258,8 +320,39 @@ TEXT ·f32Tile3x4avx512(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         load
 	VPXORD      Z0, Z0, Z0
@@ -440,8 +533,39 @@ TEXT ·f32Tile4x4avx512(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         load
 	VPXORD      Z0, Z0, Z0
@@ -661,8 +785,39 @@ TEXT ·f32Tile5x4avx512(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         load
 	VPXORD      Z0, Z0, Z0
@@ -921,8 +1076,39 @@ TEXT ·f32Tile6x4avx512(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         load
 	VPXORD      Z0, Z0, Z0
@@ -1923,8 +2109,39 @@ TEXT ·bf16Tile1x4avx512(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         load
 	VPXORD      Z0, Z0, Z0
@@ -2027,8 +2244,39 @@ TEXT ·bf16Tile2x4avx512(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         load
 	VPXORD      Z0, Z0, Z0
@@ -2170,8 +2418,39 @@ TEXT ·bf16Tile3x4avx512(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         load
 	VPXORD      Z0, Z0, Z0
@@ -2352,8 +2631,39 @@ TEXT ·bf16Tile4x4avx512(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         load
 	VPXORD      Z0, Z0, Z0
@@ -2573,8 +2883,39 @@ TEXT ·bf16Tile5x4avx512(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         load
 	VPXORD      Z0, Z0, Z0
@@ -2833,8 +3174,39 @@ TEXT ·bf16Tile6x4avx512(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	MOVQ        tile_nextW(AX), R10
+	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_nextWLines(AX), R15
+	MOVQ        R10, CX
+	TESTQ       R15, R15
+	JZ          nextX
+
+nextW:
+	PREFETCHT1  (CX)
+	PREFETCHT1  (CX)(R9*1)
+	PREFETCHT1  (CX)(R9*2)
+	PREFETCHT1  (CX)(R11*1)
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         nextW
+	LEAQ        (R10)(R9*4), R10
+
+nextX:
+	MOVQ        tile_nextXLines(AX), R15
+	TESTQ       R15, R15
+	JZ          start
+
+nextXLine:
+	PREFETCHT1  (R13)
+	ADDQ        $64, R13
+	DECQ        R15
+	JNZ         nextXLine
+
+start:
 	CMPQ        tile_cont(AX), $0
 	JNE         load
 	VPXORD      Z0, Z0, Z0

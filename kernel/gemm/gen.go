@@ -144,9 +144,11 @@ func (g *gen) begin(c core, level string) {
 	for _, f := range [][2]string{{"lanes", lanes}, {"x", regX}, {"w", regW}, {"lanesRow", laneRow}, {"reps", reps}} {
 		g.ins("MOVQ", "tile_%s(%s), %s", f[0], regTile, f[1])
 	}
-	if c.direct {
-		g.ins("MOVQ", "tile_wRow(%s), %s", regTile, wRow)
-		g.ins("LEAQ", "(%s)(%s*2), %s", wRow, wRow, wRow3)
+	g.ins("MOVQ", "tile_wRow(%s), %s", regTile, wRow)
+	g.ins("LEAQ", "(%s)(%s*2), %s", wRow, wRow, wRow3)
+	if !c.direct {
+		g.ins("MOVQ", "tile_nextW(%s), %s", regTile, ahead)
+		g.ins("MOVQ", "tile_nextX(%s), %s", regTile, ahead4)
 	}
 	if c.flush { // flush denormals, treat them as zeros
 		g.ins("STMXCSR", "old-8(SP)")
@@ -156,6 +158,35 @@ func (g *gen) begin(c core, level string) {
 		g.ins("LDMXCSR", "new-4(SP)")
 	}
 	g.label("rep")
+	if !c.direct {
+		g.fetchNext()
+	}
+}
+
+// fetchNext asks for a part of what comes after this tile: lines of 4 rows of W, and lines of X.
+func (g *gen) fetchNext() {
+	g.ins("MOVQ", "tile_nextWLines(%s), %s", regTile, steps)
+	g.ins("MOVQ", "%s, %s", ahead, curW)
+	g.ins("TESTQ", "%s, %s", steps, steps)
+	g.ins("JZ", "nextX")
+	g.label("nextW")
+	for _, row := range []string{"", "(" + wRow + "*1)", "(" + wRow + "*2)", "(" + wRow3 + "*1)"} {
+		g.ins("PREFETCHT1", "(%s)%s", curW, row)
+	}
+	g.ins("ADDQ", "$64, %s", curW)
+	g.ins("DECQ", steps)
+	g.ins("JNZ", "nextW")
+	g.ins("LEAQ", "(%s)(%s*4), %s", ahead, wRow, ahead)
+	g.label("nextX")
+	g.ins("MOVQ", "tile_nextXLines(%s), %s", regTile, steps)
+	g.ins("TESTQ", "%s, %s", steps, steps)
+	g.ins("JZ", "start")
+	g.label("nextXLine")
+	g.ins("PREFETCHT1", "(%s)", ahead4)
+	g.ins("ADDQ", "$64, %s", ahead4)
+	g.ins("DECQ", steps)
+	g.ins("JNZ", "nextXLine")
+	g.label("start")
 }
 
 // end goes to the next group of W rows, or returns.

@@ -22,6 +22,11 @@ type tile struct {
 	cont        int     // 0: the lanes start at +0; 1: they go on from memory
 	ahead       uintptr // direct cores prefetch W so many bytes ahead
 	rows        int     // rows of X, for the generic cores
+
+	// What comes next, for cores on panels to bring to the second cache: at each repetition so many lines of 4 rows of W, then 4 rows on; and
+	// so many lines of X, one after the other.
+	nextW, nextX           uintptr
+	nextWLines, nextXLines int
 }
 
 const (

@@ -97,11 +97,20 @@ func (p *product) run(n0, n1 int) {
 	if m <= tileRows && p.f.direct[m] != nil && !p.scaled {
 		n0 = p.direct(n0, n1)
 	}
-	for col := n0; col < n1; col += blockCols {
-		for row := 0; row < m; row += blockRows {
-			p.block(block{row, min(blockRows, m-row), col, min(blockCols, n1-col)})
-		}
+	for b := (block{0, min(blockRows, m), n0, min(blockCols, n1-n0)}); b.cols > 0; {
+		next := p.after(b, n1)
+		p.block(b, next)
+		b = next
 	}
+}
+
+// after is the block that follows b: the next rows of X, or back to the first for the next columns; empty at the end.
+func (p *product) after(b block, n1 int) block {
+	if row := b.row + b.rows; row < p.x.M {
+		return block{row, min(blockRows, p.x.M-row), b.col, b.cols}
+	}
+	col := b.col + b.cols
+	return block{0, min(blockRows, p.x.M), col, min(blockCols, n1-col)}
 }
 
 // direct computes columns from n0 on with a core that reads W in place, and returns where it left off.
@@ -126,6 +135,7 @@ func (p *product) direct(n0, n1 int) int {
 			rest := span{whole, p.steps}
 			p.pack(col+c, min(blockCols, b.cols-c), rest)
 			p.tile(b, 0, c, min(blockCols, b.cols-c), rest, whole > 0)
+			p.f.core[m](&p.t)
 		}
 		p.store(b, 0, m)
 	}
@@ -144,7 +154,7 @@ func (p *product) directChunk(b block, s span, each int) {
 }
 
 // block computes a block, its columns of W copied, or converted, to panels chunk by chunk.
-func (p *product) block(b block) {
+func (p *product) block(b, next block) {
 	chunk, period := chunkLines/p.f.lines, p.steps
 	if p.scaled {
 		period = ceil(min(p.w.BlockK, p.w.K), p.f.step)
@@ -158,22 +168,42 @@ func (p *product) block(b block) {
 				p.s.scales[c] = p.w.scale(b.col+c, from*p.f.step)
 			}
 		}
+		then, thenAt := b, s.to
+		if s.to == p.steps {
+			then, thenAt = next, 0
+		}
 		for r := 0; r < b.rows; r += tileRows {
 			p.tile(b, r, 0, b.cols, s, from%period > 0)
-			rows := min(tileRows, b.rows-r)
+			p.prefetch(b, r, s, then, thenAt)
+			p.f.core[p.t.rows](&p.t)
 			if p.scaled && s.to == end {
-				p.addScaled(b, r, rows, end > period)
+				p.addScaled(b, r, p.t.rows, end > period)
 			}
 			if s.to == p.steps {
-				p.store(b, r, rows)
+				p.store(b, r, p.t.rows)
 			}
 		}
 		from = s.to
 	}
 }
 
-// tile adds a span of K to the lanes of one tile of X, from row r of the block on, against panels that stand for cols columns of the block
-// from c on.
+// prefetch has the core that works on a tile bring its share of what follows to the second cache: the tile of X below, or the first one of the
+// block then from the step at on; and the same steps of that block's columns of W.
+func (p *product) prefetch(b block, r int, s span, then block, at int) {
+	if then.cols <= 0 {
+		return
+	}
+	steps, x := s.to-s.from, p.packedAt(then.row, min(tileRows, then.rows), at)
+	if r+tileRows < b.rows {
+		x = p.packedAt(b.row+r+tileRows, min(tileRows, b.rows-r-tileRows), s.from)
+	}
+	p.t.nextX, p.t.nextXLines = uintptr(x), ceil(steps*tileRows, p.t.reps)
+	share := ceil(ceil(steps*p.f.bytes, line), ceil(b.rows, tileRows))
+	p.t.nextW = uintptr(unsafe.Pointer(&p.w.Data[then.col*p.wRow+at*p.f.bytes])) + uintptr(r/tileRows*share*line)
+	p.t.nextWLines, p.t.wRow = share, uintptr(p.wRow)
+}
+
+// tile makes p.t the tile of X from row r of the block on, over a span of K, against panels that stand for cols columns of the block from c on.
 func (p *product) tile(b block, r, c, cols int, s span, cont bool) {
 	rows, steps := min(tileRows, b.rows-r), (s.to-s.from)*p.f.lines
 	p.t = tile{
@@ -183,12 +213,16 @@ func (p *product) tile(b block, r, c, cols int, s span, cont bool) {
 	if cont {
 		p.t.cont = 1
 	}
-	p.f.core[rows](&p.t)
+}
+
+// packedAt is where the lines of a tile of X from some step on stand; row is the tile's first.
+func (p *product) packedAt(row, rows, step int) unsafe.Pointer {
+	return unsafe.Add(p.xData, (row*p.steps+step*rows)*line)
 }
 
 // activations finds a span of K of the tile of X that begins at row, or makes it where the level wants it wider.
 func (p *product) activations(row, rows int, s span) unsafe.Pointer {
-	x := unsafe.Add(p.xData, (row*p.steps+s.from*rows)*line)
+	x := p.packedAt(row, rows, s.from)
 	if !p.wide {
 		return x
 	}

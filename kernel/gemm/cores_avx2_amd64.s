@@ -2,6 +2,11 @@
 
 #include "go_asm.h"
 #include "textflag.h"
+DATA oneNaN<>+0(SB)/4, $0x7FC00000
+DATA oneNaN<>+4(SB)/4, $0x7FC00000
+DATA oneNaN<>+8(SB)/4, $0x7FC00000
+DATA oneNaN<>+12(SB)/4, $0x7FC00000
+GLOBL oneNaN<>(SB), RODATA|NOPTR, $16
 
 // func f32Tile1x4avx2(t *tile)
 TEXT ·f32Tile1x4avx2(SB), NOSPLIT, $0-8
@@ -11,6 +16,7 @@ TEXT ·f32Tile1x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
@@ -178,10 +184,43 @@ stepHigh0:
 	JNZ         stepHigh0
 
 doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
 	VMOVUPS     Y0, 32(DI)
 	VMOVUPS     Y1, 96(DI)
 	VMOVUPS     Y2, 160(DI)
 	VMOVUPS     Y3, 224(DI)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+
+folded0:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -197,6 +236,7 @@ TEXT ·f32TileFlush1x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
@@ -373,6 +413,8 @@ doneHigh0:
 	VMOVUPS     Y1, 96(DI)
 	VMOVUPS     Y2, 160(DI)
 	VMOVUPS     Y3, 224(DI)
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -389,6 +431,7 @@ TEXT ·f32Tile2x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
@@ -609,6 +652,8 @@ stepHigh0:
 	JNZ         stepHigh0
 
 doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
 	VMOVUPS     Y0, 32(DI)
 	VMOVUPS     Y1, 96(DI)
 	VMOVUPS     Y2, 160(DI)
@@ -618,6 +663,61 @@ doneHigh0:
 	VMOVUPS     Y5, 96(CX)
 	VMOVUPS     Y6, 160(CX)
 	VMOVUPS     Y7, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -633,6 +733,7 @@ TEXT ·f32TileFlush2x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
@@ -867,6 +968,8 @@ doneHigh0:
 	VMOVUPS     Y5, 96(CX)
 	VMOVUPS     Y6, 160(CX)
 	VMOVUPS     Y7, 224(CX)
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -883,6 +986,7 @@ TEXT ·f32Tile3x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
@@ -1156,6 +1260,8 @@ stepHigh0:
 	JNZ         stepHigh0
 
 doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
 	VMOVUPS     Y0, 32(DI)
 	VMOVUPS     Y1, 96(DI)
 	VMOVUPS     Y2, 160(DI)
@@ -1170,6 +1276,84 @@ doneHigh0:
 	VMOVUPS     Y9, 96(CX)
 	VMOVUPS     Y10, 160(CX)
 	VMOVUPS     Y11, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -1185,6 +1369,7 @@ TEXT ·f32TileFlush3x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
@@ -1477,6 +1662,8 @@ doneHigh0:
 	VMOVUPS     Y9, 96(CX)
 	VMOVUPS     Y10, 160(CX)
 	VMOVUPS     Y11, 224(CX)
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -1493,6 +1680,7 @@ TEXT ·f32Tile4x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
@@ -1766,6 +1954,8 @@ stepHigh0:
 	JNZ         stepHigh0
 
 doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
 	VMOVUPS     Y0, 32(DI)
 	VMOVUPS     Y1, 96(DI)
 	VMOVUPS     Y2, 160(DI)
@@ -1780,6 +1970,79 @@ doneHigh0:
 	VMOVUPS     Y9, 96(CX)
 	VMOVUPS     Y10, 160(CX)
 	VMOVUPS     Y11, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow3
 	VXORPS      Y0, Y0, Y0
@@ -1923,6 +2186,8 @@ stepHigh3:
 	JNZ         stepHigh3
 
 doneHigh3:
+	TESTQ       R8, R8
+	JNZ         fold3
 	LEAQ        (DI)(R12*1), CX
 	ADDQ        R12, CX
 	ADDQ        R12, CX
@@ -1930,6 +2195,44 @@ doneHigh3:
 	VMOVUPS     Y1, 96(CX)
 	VMOVUPS     Y2, 160(CX)
 	VMOVUPS     Y3, 224(CX)
+	JMP         folded3
+
+fold3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y0, Y0
+	VADDPS      64(CX), Y1, Y1
+	VADDPS      128(CX), Y2, Y2
+	VADDPS      192(CX), Y3, Y3
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	ADDQ        DX, CX
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded3:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -1945,6 +2248,7 @@ TEXT ·f32TileFlush4x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
@@ -2387,6 +2691,8 @@ doneHigh3:
 	VMOVUPS     Y1, 96(CX)
 	VMOVUPS     Y2, 160(CX)
 	VMOVUPS     Y3, 224(CX)
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -2403,6 +2709,7 @@ TEXT ·f32Tile5x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
@@ -2676,6 +2983,8 @@ stepHigh0:
 	JNZ         stepHigh0
 
 doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
 	VMOVUPS     Y0, 32(DI)
 	VMOVUPS     Y1, 96(DI)
 	VMOVUPS     Y2, 160(DI)
@@ -2690,6 +2999,79 @@ doneHigh0:
 	VMOVUPS     Y9, 96(CX)
 	VMOVUPS     Y10, 160(CX)
 	VMOVUPS     Y11, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow3
 	VXORPS      Y0, Y0, Y0
@@ -2886,6 +3268,8 @@ stepHigh3:
 	JNZ         stepHigh3
 
 doneHigh3:
+	TESTQ       R8, R8
+	JNZ         fold3
 	LEAQ        (DI)(R12*1), CX
 	ADDQ        R12, CX
 	ADDQ        R12, CX
@@ -2898,6 +3282,67 @@ doneHigh3:
 	VMOVUPS     Y5, 96(CX)
 	VMOVUPS     Y6, 160(CX)
 	VMOVUPS     Y7, 224(CX)
+	JMP         folded3
+
+fold3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y0, Y0
+	VADDPS      64(CX), Y1, Y1
+	VADDPS      128(CX), Y2, Y2
+	VADDPS      192(CX), Y3, Y3
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	ADDQ        DX, CX
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded3:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -2913,6 +3358,7 @@ TEXT ·f32TileFlush5x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
@@ -3413,6 +3859,8 @@ doneHigh3:
 	VMOVUPS     Y5, 96(CX)
 	VMOVUPS     Y6, 160(CX)
 	VMOVUPS     Y7, 224(CX)
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -3429,6 +3877,7 @@ TEXT ·f32Tile6x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
@@ -3702,6 +4151,8 @@ stepHigh0:
 	JNZ         stepHigh0
 
 doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
 	VMOVUPS     Y0, 32(DI)
 	VMOVUPS     Y1, 96(DI)
 	VMOVUPS     Y2, 160(DI)
@@ -3716,6 +4167,79 @@ doneHigh0:
 	VMOVUPS     Y9, 96(CX)
 	VMOVUPS     Y10, 160(CX)
 	VMOVUPS     Y11, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow3
 	VXORPS      Y0, Y0, Y0
@@ -3965,6 +4489,8 @@ stepHigh3:
 	JNZ         stepHigh3
 
 doneHigh3:
+	TESTQ       R8, R8
+	JNZ         fold3
 	LEAQ        (DI)(R12*1), CX
 	ADDQ        R12, CX
 	ADDQ        R12, CX
@@ -3982,6 +4508,90 @@ doneHigh3:
 	VMOVUPS     Y9, 96(CX)
 	VMOVUPS     Y10, 160(CX)
 	VMOVUPS     Y11, 224(CX)
+	JMP         folded3
+
+fold3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y0, Y0
+	VADDPS      64(CX), Y1, Y1
+	VADDPS      128(CX), Y2, Y2
+	VADDPS      192(CX), Y3, Y3
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	ADDQ        DX, CX
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded3:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -3997,6 +4607,7 @@ TEXT ·f32TileFlush6x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
@@ -4555,6 +5166,8 @@ doneHigh3:
 	VMOVUPS     Y9, 96(CX)
 	VMOVUPS     Y10, 160(CX)
 	VMOVUPS     Y11, 224(CX)
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -4571,6 +5184,7 @@ TEXT ·f32Direct2x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 
@@ -4689,6 +5303,8 @@ stepHigh0:
 	JNZ         stepHigh0
 
 doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
 	VMOVUPS     Y0, 32(DI)
 	VMOVUPS     Y1, 96(DI)
 	VMOVUPS     Y2, 160(DI)
@@ -4698,6 +5314,61 @@ doneHigh0:
 	VMOVUPS     Y5, 96(CX)
 	VMOVUPS     Y6, 160(CX)
 	VMOVUPS     Y7, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -4713,6 +5384,7 @@ TEXT ·f32Direct3x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 
@@ -4864,6 +5536,8 @@ stepHigh0:
 	JNZ         stepHigh0
 
 doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
 	VMOVUPS     Y0, 32(DI)
 	VMOVUPS     Y1, 96(DI)
 	VMOVUPS     Y2, 160(DI)
@@ -4878,6 +5552,84 @@ doneHigh0:
 	VMOVUPS     Y9, 96(CX)
 	VMOVUPS     Y10, 160(CX)
 	VMOVUPS     Y11, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -4893,6 +5645,7 @@ TEXT ·f32Direct4x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 
@@ -5044,6 +5797,8 @@ stepHigh0:
 	JNZ         stepHigh0
 
 doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
 	VMOVUPS     Y0, 32(DI)
 	VMOVUPS     Y1, 96(DI)
 	VMOVUPS     Y2, 160(DI)
@@ -5058,6 +5813,79 @@ doneHigh0:
 	VMOVUPS     Y9, 96(CX)
 	VMOVUPS     Y10, 160(CX)
 	VMOVUPS     Y11, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow3
 	VXORPS      Y0, Y0, Y0
@@ -5141,6 +5969,8 @@ stepHigh3:
 	JNZ         stepHigh3
 
 doneHigh3:
+	TESTQ       R8, R8
+	JNZ         fold3
 	LEAQ        (DI)(R12*1), CX
 	ADDQ        R12, CX
 	ADDQ        R12, CX
@@ -5148,6 +5978,44 @@ doneHigh3:
 	VMOVUPS     Y1, 96(CX)
 	VMOVUPS     Y2, 160(CX)
 	VMOVUPS     Y3, 224(CX)
+	JMP         folded3
+
+fold3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y0, Y0
+	VADDPS      64(CX), Y1, Y1
+	VADDPS      128(CX), Y2, Y2
+	VADDPS      192(CX), Y3, Y3
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	ADDQ        DX, CX
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded3:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -5163,6 +6031,7 @@ TEXT ·f32Direct5x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 
@@ -5314,6 +6183,8 @@ stepHigh0:
 	JNZ         stepHigh0
 
 doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
 	VMOVUPS     Y0, 32(DI)
 	VMOVUPS     Y1, 96(DI)
 	VMOVUPS     Y2, 160(DI)
@@ -5328,6 +6199,79 @@ doneHigh0:
 	VMOVUPS     Y9, 96(CX)
 	VMOVUPS     Y10, 160(CX)
 	VMOVUPS     Y11, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow3
 	VXORPS      Y0, Y0, Y0
@@ -5444,6 +6388,8 @@ stepHigh3:
 	JNZ         stepHigh3
 
 doneHigh3:
+	TESTQ       R8, R8
+	JNZ         fold3
 	LEAQ        (DI)(R12*1), CX
 	ADDQ        R12, CX
 	ADDQ        R12, CX
@@ -5456,6 +6402,67 @@ doneHigh3:
 	VMOVUPS     Y5, 96(CX)
 	VMOVUPS     Y6, 160(CX)
 	VMOVUPS     Y7, 224(CX)
+	JMP         folded3
+
+fold3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y0, Y0
+	VADDPS      64(CX), Y1, Y1
+	VADDPS      128(CX), Y2, Y2
+	VADDPS      192(CX), Y3, Y3
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	ADDQ        DX, CX
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded3:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -5471,6 +6478,7 @@ TEXT ·f32Direct6x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 
@@ -5622,6 +6630,8 @@ stepHigh0:
 	JNZ         stepHigh0
 
 doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
 	VMOVUPS     Y0, 32(DI)
 	VMOVUPS     Y1, 96(DI)
 	VMOVUPS     Y2, 160(DI)
@@ -5636,6 +6646,79 @@ doneHigh0:
 	VMOVUPS     Y9, 96(CX)
 	VMOVUPS     Y10, 160(CX)
 	VMOVUPS     Y11, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow3
 	VXORPS      Y0, Y0, Y0
@@ -5785,6 +6868,8 @@ stepHigh3:
 	JNZ         stepHigh3
 
 doneHigh3:
+	TESTQ       R8, R8
+	JNZ         fold3
 	LEAQ        (DI)(R12*1), CX
 	ADDQ        R12, CX
 	ADDQ        R12, CX
@@ -5802,6 +6887,90 @@ doneHigh3:
 	VMOVUPS     Y9, 96(CX)
 	VMOVUPS     Y10, 160(CX)
 	VMOVUPS     Y11, 224(CX)
+	JMP         folded3
+
+fold3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y0, Y0
+	VADDPS      64(CX), Y1, Y1
+	VADDPS      128(CX), Y2, Y2
+	VADDPS      192(CX), Y3, Y3
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	ADDQ        DX, CX
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded3:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -5817,6 +6986,7 @@ TEXT ·f32Direct1x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 
@@ -5880,6 +7050,8 @@ step:
 	JNZ         step
 
 done:
+	TESTQ       R8, R8
+	JNZ         fold
 	VMOVUPS     Y0, 0(DI)
 	VMOVUPS     Y1, 32(DI)
 	VMOVUPS     Y2, 64(DI)
@@ -5888,6 +7060,33 @@ done:
 	VMOVUPS     Y5, 160(DI)
 	VMOVUPS     Y6, 192(DI)
 	VMOVUPS     Y7, 224(DI)
+	JMP         next
+
+fold:
+	VADDPS      Y1, Y0, Y0
+	VADDPS      Y3, Y2, Y1
+	VADDPS      Y5, Y4, Y2
+	VADDPS      Y7, Y6, Y3
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	ADDQ        $16, R8
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -5903,6 +7102,7 @@ TEXT ·f32xbf16Direct1x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 
@@ -5974,6 +7174,8 @@ step:
 	JNZ         step
 
 done:
+	TESTQ       R8, R8
+	JNZ         fold
 	VMOVUPS     Y0, 0(DI)
 	VMOVUPS     Y1, 32(DI)
 	VMOVUPS     Y2, 64(DI)
@@ -5982,6 +7184,33 @@ done:
 	VMOVUPS     Y5, 160(DI)
 	VMOVUPS     Y6, 192(DI)
 	VMOVUPS     Y7, 224(DI)
+	JMP         next
+
+fold:
+	VADDPS      Y1, Y0, Y0
+	VADDPS      Y3, Y2, Y1
+	VADDPS      Y5, Y4, Y2
+	VADDPS      Y7, Y6, Y3
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	ADDQ        $16, R8
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -5997,6 +7226,7 @@ TEXT ·f32xf16Direct1x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 
@@ -6060,6 +7290,8 @@ step:
 	JNZ         step
 
 done:
+	TESTQ       R8, R8
+	JNZ         fold
 	VMOVUPS     Y0, 0(DI)
 	VMOVUPS     Y1, 32(DI)
 	VMOVUPS     Y2, 64(DI)
@@ -6068,6 +7300,33 @@ done:
 	VMOVUPS     Y5, 160(DI)
 	VMOVUPS     Y6, 192(DI)
 	VMOVUPS     Y7, 224(DI)
+	JMP         next
+
+fold:
+	VADDPS      Y1, Y0, Y0
+	VADDPS      Y3, Y2, Y1
+	VADDPS      Y5, Y4, Y2
+	VADDPS      Y7, Y6, Y3
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	ADDQ        $16, R8
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14
@@ -6083,6 +7342,7 @@ TEXT ·f32xpairsDirect1x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_w(AX), BX
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
 	MOVQ        tile_wRow(AX), R9
 	LEAQ        (R9)(R9*2), R11
 	STMXCSR     old-8(SP)
@@ -6187,6 +7447,8 @@ done:
 	VMOVUPS     Y5, 160(DI)
 	VMOVUPS     Y6, 192(DI)
 	VMOVUPS     Y7, 224(DI)
+
+next:
 	ADDQ        $256, DI
 	ADDQ        tile_wRep(AX), BX
 	DECQ        R14

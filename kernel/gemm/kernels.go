@@ -22,6 +22,9 @@ type tile struct {
 	cont        int     // 0: the lanes start at +0; 1: they go on from memory
 	ahead       uintptr // direct cores prefetch W so many bytes ahead
 	rows        int     // rows of X, for the generic cores
+	// Where y is not nil, cores that can (form.folds) fold the lanes and write the outputs, (row, col) at y + row*ldy + col*4.
+	y   unsafe.Pointer
+	ldy uintptr
 
 	// What comes next, for cores on panels to bring to the second cache: at each repetition so many lines of 4 rows of W, then 4 rows on; and
 	// so many lines of X, one after the other.
@@ -44,11 +47,13 @@ type form struct {
 	conv func(dst, src unsafe.Pointer, steps int, scale float32)
 	// core works on panels, direct on rows of W where they lie; both by the number of X rows. Nil: no such core.
 	core, direct [tileRows + 1]func(*tile)
+	folds        bool
 }
 
 // kernels is all that differs between levels.
 type kernels struct {
 	f32, bf16 [numSlots]form
+	lines     int // of a panel row, and of a row of X, in a chunk of K
 	rowCols   int // columns of the direct cores of one X row; the others have panelCols
 	// widenX turns steps lines of rows X rows from bf16 into two lines of f32 each, odd values then even ones. Nil: cores take bf16 lines.
 	widenX func(dst, src unsafe.Pointer, steps, rows int)

@@ -26,6 +26,7 @@ var (
 // avx2 has 16 registers of 8 lanes: its cores go over their tile in parts. It has no bf16 instruction: for those products X is widened to f32
 // with the odd values before the even ones, W likewise, and the f32 cores run with denormals flushed.
 var avx2 = &kernels{
+	lines:   32,
 	rowCols: 4,
 	f32: [numSlots]form{
 		formOf(dtype.F32, lineF32, 1, copyAVX2, f32Avx2, cores{1: f32Direct1x4avx2, 2: f32Direct2x4avx2, 3: f32Direct3x4avx2,
@@ -47,6 +48,7 @@ var avx2 = &kernels{
 }
 
 var avx512 = &kernels{
+	lines:   64,
 	rowCols: 8,
 	f32: [numSlots]form{
 		formOf(dtype.F32, lineF32, 1, copyAVX512, f32Avx512, cores{1: f32Direct1x8avx512, 2: f32Direct2x4avx512, 3: f32Direct3x4avx512,
@@ -68,7 +70,7 @@ var avx512 = &kernels{
 }
 
 func formOf(t dtype.Type, step, lines int, conv convFunc, core, direct cores) form {
-	return form{step: step, bytes: t.RowBytes(step), lines: lines, conv: conv, core: core, direct: direct}
+	return form{step: step, bytes: t.RowBytes(step), lines: lines, conv: conv, core: core, direct: direct, folds: lines == 1}
 }
 
 //go:noescape

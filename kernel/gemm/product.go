@@ -9,10 +9,10 @@ import (
 // A product is cut into blocks of Y, and a block's sums into chunks of K, so that the first cache holds a chunk of a tile of X and of a panel
 // of W, and the second cache a chunk of all panels of the block and its lanes.
 const (
-	blockRows  = 96 // a multiple of tileRows
-	blockCols  = 48 // a multiple of panelCols
-	chunkLines = 32
-	wideLines  = 2048 // of 16 values: what X is widened to, at a time
+	blockRows = 96   // a multiple of tileRows
+	blockCols = 48   // a multiple of panelCols
+	maxLines  = 64   // of a chunk
+	wideLines = 2048 // of 16 values: what X is widened to, at a time
 )
 
 // Scratch is what one worker needs to run Mul: about 900 KB.
@@ -31,7 +31,7 @@ func NewScratch() *Scratch {
 	const sets = blockRows * blockCols
 	return &Scratch{
 		lanes: aligned(sets * line), outer: aligned(sets * line),
-		panels: aligned(blockCols / panelCols * chunkLines * panelStep), wide: aligned(wideLines * line),
+		panels: aligned(blockCols / panelCols * maxLines * panelStep), wide: aligned(wideLines * line),
 	}
 }
 
@@ -85,7 +85,8 @@ func (p *product) init(s *Scratch, y []float32, ldy int, x Packed, w Weights) {
 	p.steps = ceil(w.K, p.f.step)
 }
 
-// run computes the columns n0 to n1 of Y: few rows of X against W where it lies, as far as there is a core for that, the rest in blocks.
+// run computes the columns n0 to n1 of Y: few rows of X against W where it lies, as far as there is a core for that, the rest in blocks. Columns
+// that do not fill a panel are a block of their own.
 func (p *product) run(n0, n1 int) {
 	m := p.x.M
 	if p.steps == 0 {
@@ -97,10 +98,14 @@ func (p *product) run(n0, n1 int) {
 	if m <= tileRows && p.f.direct[m] != nil && !p.scaled {
 		n0 = p.direct(n0, n1)
 	}
-	for b := (block{0, min(blockRows, m), n0, min(blockCols, n1-n0)}); b.cols > 0; {
-		next := p.after(b, n1)
-		p.block(b, next)
-		b = next
+	whole := n1 - (n1-n0)%panelCols
+	for _, end := range [2]int{whole, n1} {
+		for b := (block{0, min(blockRows, m), n0, min(blockCols, end-n0)}); b.cols > 0; {
+			next := p.after(b, end)
+			p.block(b, next)
+			b = next
+		}
+		n0 = whole
 	}
 }
 
@@ -128,8 +133,9 @@ func (p *product) direct(n0, n1 int) int {
 	}
 	for col := n0; col < n1; col += most {
 		b := block{0, m, col, min(most, n1-col)}
+		folds := false
 		for from := 0; from < whole; from += chunk {
-			p.directChunk(b, span{from, min(from+chunk, whole)}, each)
+			folds = p.directChunk(b, span{from, min(from+chunk, whole)}, each)
 		}
 		for c := 0; c < b.cols && whole < p.steps; c += blockCols {
 			rest := span{whole, p.steps}
@@ -137,25 +143,29 @@ func (p *product) direct(n0, n1 int) int {
 			p.tile(b, 0, c, min(blockCols, b.cols-c), rest, whole > 0)
 			p.f.core[m](&p.t)
 		}
-		p.store(b, 0, m)
+		if !folds {
+			p.store(b, 0, m)
+		}
 	}
 	return n1
 }
 
-// directChunk adds a span of K to the lanes of a block, each columns at a time.
-func (p *product) directChunk(b block, s span, each int) {
+// directChunk adds a span of K to the lanes of a block, each columns at a time, and says whether it has also folded them into Y.
+func (p *product) directChunk(b block, s span, each int) (folds bool) {
 	group := uintptr(each * p.wRow)
 	p.t = tile{
 		lanes: ptr(p.s.lanes), lanesRow: uintptr(b.lanesRow()), x: p.activations(0, b.rows, s),
 		w: unsafe.Pointer(&p.w.Data[b.col*p.wRow+s.from*p.f.bytes]), wRow: uintptr(p.wRow), wRep: group, ahead: group,
 		steps: s.to - s.from, reps: b.cols / each, cont: s.from, rows: b.rows,
 	}
+	folds = s.to == p.steps && p.foldInto(b, 0)
 	p.f.direct[b.rows](&p.t)
+	return folds
 }
 
 // block computes a block, its columns of W copied, or converted, to panels chunk by chunk.
 func (p *product) block(b, next block) {
-	chunk, period := chunkLines/p.f.lines, p.steps
+	chunk, period := p.k.lines/p.f.lines, p.steps
 	if p.scaled {
 		period = ceil(min(p.w.BlockK, p.w.K), p.f.step)
 	}
@@ -175,16 +185,26 @@ func (p *product) block(b, next block) {
 		for r := 0; r < b.rows; r += tileRows {
 			p.tile(b, r, 0, b.cols, s, from%period > 0)
 			p.prefetch(b, r, s, then, thenAt)
+			folds := s.to == p.steps && p.foldInto(b, r)
 			p.f.core[p.t.rows](&p.t)
 			if p.scaled && s.to == end {
 				p.addScaled(b, r, p.t.rows, end > period)
 			}
-			if s.to == p.steps {
+			if s.to == p.steps && !folds {
 				p.store(b, r, p.t.rows)
 			}
 		}
 		from = s.to
 	}
+}
+
+// foldInto has the core fold the lanes of a tile into Y, if it can.
+func (p *product) foldInto(b block, r int) bool {
+	if !p.f.folds || p.scaled || b.cols%panelCols != 0 {
+		return false
+	}
+	p.t.y, p.t.ldy = unsafe.Pointer(&p.y[(b.row+r)*p.ldy+b.col]), uintptr(4*p.ldy)
+	return true
 }
 
 // prefetch has the core that works on a tile bring its share of what follows to the second cache: the tile of X below, or the first one of the

@@ -54,8 +54,8 @@ func (g *fn) poly(p, x, t, r v) {
 	}
 }
 
-// expBelow writes p = e^x for x that is no more than 0, -Inf or any NaN; t and r are scratch. p may be x only at AVX-512 with another register
-// holding x; it must differ from x here. At AVX-512 lanes outside the opmask valid become +0.
+// expBelow writes p = e^x for x no more than 0, -Inf and NaN included; t and r are scratch, and p is not x. At AVX-512 lanes outside the opmask
+// valid, if one is given, become +0.
 func (g *fn) expBelow(p, x, t, r v, valid string) {
 	g.poly(p, x, t, r)
 	if g.regs == 32 {

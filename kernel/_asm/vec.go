@@ -62,11 +62,6 @@ var mappings = []mapping{
 		g.canon(0, 1)
 		return 0
 	}},
-	{"mul", "dst, a, b []float32", []string{"nan"}, false, func(g *fn, _ []v) v {
-		g.op("VMULPS", v(1), v(0), v(0))
-		g.canon(0, 1)
-		return 0
-	}},
 	{"scale", "dst, x []float32, s float32", []string{"nan"}, false, func(g *fn, s []v) v {
 		g.op("VMULPS", s[0], v(0), v(0))
 		g.canon(0, 1)

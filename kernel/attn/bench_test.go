@@ -1,7 +1,6 @@
 package attn
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/pennyml/penny/dtype"
@@ -84,5 +83,5 @@ func benchmark(b *testing.B, c setup, pos, n int) {
 	b.ReportMetric(float64((pos+n)/Block*c.BlockBytes())/sec/1e9, "GB/s")
 	b.ReportMetric(2*float64(seen*c.heads*(c.KeyDim+c.ValueDim))/sec/1e9, "GFLOP/s")
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(sec*1e3, fmt.Sprintf("ms"))
+	b.ReportMetric(sec*1e3, "ms")
 }

@@ -55,7 +55,6 @@ func (c emulated) mappings(x, y, z []float32, s float32) {
 	m := c.done
 	call := func(kernel string, args ...any) { c.Call("vec."+kernel+"AVX512", c.name, args...) }
 	call("add", c.out(z, func(d []float32) { Add(d, x[:m], y[:m]) }), c.in(x), c.in(y))
-	call("mul", c.out(z, func(d []float32) { Mul(d, x[:m], y[:m]) }), c.in(x), c.in(y))
 	call("scale", c.out(z, func(d []float32) { Scale(d, x[:m], s) }), c.in(x), s)
 	call("axpy", c.out(z, func(d []float32) { Axpy(d, x[:m], s) }), c.in(x), s)
 	call("exp", c.out(z, func(d []float32) { Exp(d, x[:m]) }), c.in(x))

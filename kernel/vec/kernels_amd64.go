@@ -16,18 +16,6 @@ func addFast(dst, a, b []float32) int {
 	return len(b) &^ 15
 }
 
-func mulFast(dst, a, b []float32) int {
-	switch cpu.Current() {
-	case cpu.AVX512:
-		mulAVX512(dst, a, b)
-	case cpu.AVX2:
-		mulAVX2(dst, a, b)
-	default:
-		return 0
-	}
-	return len(b) &^ 15
-}
-
 func scaleFast(dst, x []float32, s float32) int {
 	switch cpu.Current() {
 	case cpu.AVX512:
@@ -248,9 +236,6 @@ func f32ToBF16Fast(dst []uint16, src []float32) int {
 func addAVX2(dst, a, b []float32)
 
 //go:noescape
-func mulAVX2(dst, a, b []float32)
-
-//go:noescape
 func scaleAVX2(dst, x []float32, s float32)
 
 //go:noescape
@@ -306,9 +291,6 @@ func f32ToBF16AVX2(dst []uint16, src []float32)
 
 //go:noescape
 func addAVX512(dst, a, b []float32)
-
-//go:noescape
-func mulAVX512(dst, a, b []float32)
 
 //go:noescape
 func scaleAVX512(dst, x []float32, s float32)

@@ -224,38 +224,6 @@ end2:
 	VZEROUPPER
 	RET
 
-// func mulAVX2(dst, a, b []float32)
-TEXT ·mulAVX2(SB), NOSPLIT, $0-72
-	MOVQ dst_base+0(FP), DI
-	MOVQ a_base+24(FP), SI
-	MOVQ b_base+48(FP), DX
-	MOVQ b_len+56(FP), CX
-	SUBQ $16, CX
-	JLT end2
-	PCALIGN $32
-loop1:
-	VMOVUPS (SI), Y0
-	VMOVUPS (DX), Y1
-	VMULPS Y1, Y0, Y0
-	VCMPPS $3, Y0, Y0, Y1
-	VBLENDVPS Y1, nan<>(SB), Y0, Y0
-	VMOVUPS Y0, (DI)
-	VMOVUPS 32(SI), Y0
-	VMOVUPS 32(DX), Y1
-	VMULPS Y1, Y0, Y0
-	VCMPPS $3, Y0, Y0, Y1
-	VBLENDVPS Y1, nan<>(SB), Y0, Y0
-	VMOVUPS Y0, 32(DI)
-	ADDQ $64, DI
-	ADDQ $64, SI
-	ADDQ $64, DX
-	SUBQ $16, CX
-	JGE loop1
-end2:
-	ADDQ $16, CX
-	VZEROUPPER
-	RET
-
 // func scaleAVX2(dst, x []float32, s float32)
 TEXT ·scaleAVX2(SB), NOSPLIT, $0-52
 	VBROADCASTSS s+48(FP), Y15
@@ -1084,33 +1052,6 @@ loop1:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VADDPS Z1, Z0, Z0
-	VCMPPS $3, Z0, Z0, K7
-	VMOVAPS Z31, K7, Z0
-	VMOVUPS Z0, (DI)
-	ADDQ $64, DI
-	ADDQ $64, SI
-	ADDQ $64, DX
-	SUBQ $16, CX
-	JGE loop1
-end2:
-	ADDQ $16, CX
-	VZEROUPPER
-	RET
-
-// func mulAVX512(dst, a, b []float32)
-TEXT ·mulAVX512(SB), NOSPLIT, $0-72
-	VBROADCASTSS nan<>(SB), Z31
-	MOVQ dst_base+0(FP), DI
-	MOVQ a_base+24(FP), SI
-	MOVQ b_base+48(FP), DX
-	MOVQ b_len+56(FP), CX
-	SUBQ $16, CX
-	JLT end2
-	PCALIGN $32
-loop1:
-	VMOVUPS (SI), Z0
-	VMOVUPS (DX), Z1
-	VMULPS Z1, Z0, Z0
 	VCMPPS $3, Z0, Z0, K7
 	VMOVAPS Z31, K7, Z0
 	VMOVUPS Z0, (DI)

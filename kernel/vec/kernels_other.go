@@ -5,7 +5,6 @@
 package vec
 
 func addFast(dst, a, b []float32) int                            { return 0 }
-func mulFast(dst, a, b []float32) int                            { return 0 }
 func scaleFast(dst, x []float32, s float32) int                  { return 0 }
 func divFast(dst []float32, s float32) int                       { return 0 }
 func scaleMulFast(dst, x, w []float32, r float32) int            { return 0 }

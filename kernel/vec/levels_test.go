@@ -56,7 +56,6 @@ func bitsOf(x []float32) []float32 {
 
 var operations = []operation{
 	{"Add", one(func(dst, x, y, _ []float32, _ float32) { Add(dst, x, y) })},
-	{"Mul", one(func(dst, x, y, _ []float32, _ float32) { Mul(dst, x, y) })},
 	{"Scale", one(func(dst, x, _, _ []float32, s float32) { Scale(dst, x, s) })},
 	{"Axpy", one(func(dst, x, y, _ []float32, s float32) { copy(dst, y); Axpy(dst, x, s) })},
 	{"Exp", one(func(dst, x, _, _ []float32, _ float32) { Exp(dst, x) })},

@@ -33,14 +33,6 @@ func Add(dst, a, b []float32) {
 	}
 }
 
-// Mul writes a·b to dst, element by element.
-func Mul(dst, a, b []float32) {
-	sameLen("Mul", len(dst), len(a), len(b))
-	for i := mulFast(dst, a, b); i < len(dst); i++ {
-		dst[i] = fp.Canon(a[i] * b[i])
-	}
-}
-
 // Scale writes x·s to dst.
 func Scale(dst, x []float32, s float32) {
 	sameLen("Scale", len(dst), len(x))

@@ -14,6 +14,7 @@ import (
 	"github.com/pennyml/penny/format/gguf"
 	"github.com/pennyml/penny/format/safetensors"
 	"github.com/pennyml/penny/model"
+	"github.com/pennyml/penny/quant"
 )
 
 func dataDir(t *testing.T) string {
@@ -181,4 +182,82 @@ func compareGGUF(t *testing.T, want, got *gguf.File) {
 			t.Errorf("%s is %v %v, want %v %v", key, g.Type, g.Any(), w.Type, w.Any())
 		}
 	}
+}
+
+// GGUF files with a vocabulary come back from a Hugging Face folder as they were, but for their name and defaults spelt out.
+func TestGGUFRoundTrip(t *testing.T) {
+	spelt := map[string]bool{"general.name": true, "tokenizer.ggml.add_bos_token": true, "tokenizer.ggml.add_eos_token": true}
+	paths, err := filepath.Glob(filepath.Join(dataDir(t), "goldens", "gguf", "*F32*.gguf"))
+	if err != nil || len(paths) < 10 {
+		t.Fatal(paths, err)
+	}
+	for _, path := range paths {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "x")
+			run(t, path, dir, Options{})
+			run(t, dir, dir+".gguf", Options{})
+			want := path
+			if fused, ok := strings.CutSuffix(path, "-fused_kv_b.gguf"); ok { // we write the newer layout
+				want = fused + ".gguf"
+			}
+			a, b := openGGUF(t, want), openGGUF(t, dir+".gguf")
+			compareGGUF(t, a, b)
+			for _, key := range append(a.Meta.Keys(), b.Meta.Keys()...) {
+				v, _ := a.Meta.Value(key)
+				w, _ := b.Meta.Value(key)
+				if strings.HasPrefix(key, "tokenizer.") && !spelt[key] && !cmp.Equal(v.Any(), w.Any()) {
+					t.Errorf("%s is %v, want %v", key, w.Any(), v.Any())
+				}
+			}
+		})
+	}
+}
+
+// Quantised from the same source, our files have the types of llama.cpp's quantiser, no larger errors, and the figures that reading them gives.
+func TestAgainstQuantiser(t *testing.T) {
+	dir := filepath.Join(dataDir(t), "goldens", "gguf")
+	source := filepath.Join(dir, "llama-wide-BF16.gguf")
+	for _, typ := range []string{"Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "IQ4_XS"} {
+		t.Run(typ, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "x.gguf")
+			r := run(t, source, out, Options{Type: typ})
+			from, want, got := openGGUF(t, source), openGGUF(t, filepath.Join(dir, "llama-wide-"+typ+".gguf")), openGGUF(t, out)
+			checkFigures(t, typ, r, from, got)
+			if len(got.Tensors) != len(want.Tensors) {
+				t.Errorf("%d tensors, want %d", len(got.Tensors), len(want.Tensors))
+			}
+			for _, w := range want.Tensors {
+				if g, ok := got.Tensor(w.Name); !ok || g.Type != w.Type {
+					t.Errorf("%s is %v, want %v", w.Name, g.Type, w.Type)
+				}
+			}
+			for _, key := range want.Meta.Keys() {
+				v, _ := want.Meta.Value(key)
+				w, there := got.Meta.Value(key)
+				if key != "general.name" && (!there || !cmp.Equal(v.Any(), w.Any())) {
+					t.Errorf("%s is not %v", key, v.Any())
+				}
+			}
+			x := relativeTo(t, from, got)
+			y := relativeTo(t, from, want)
+			if x > y {
+				t.Errorf("relative error %v, llama.cpp has %v", x, y)
+			}
+			t.Logf("relative error %.6f, llama.cpp has %.6f", x, y)
+		})
+	}
+}
+
+// relativeTo is the relative error of a file.
+func relativeTo(t *testing.T, source, f *gguf.File) (relative float64) {
+	t.Helper()
+	var e quant.Error
+	for _, g := range f.Tensors {
+		w, _ := source.Tensor(g.Name)
+		x, y := make([]float32, w.Cols()*w.Rows()), make([]float32, g.Cols()*g.Rows())
+		dtype.Decode(w.Type, x, w.Data)
+		dtype.Decode(g.Type, y, g.Data)
+		e.Add(x, y)
+	}
+	return e.Relative()
 }

@@ -71,7 +71,24 @@ func (j *job) ggufMeta(to *gguf.Writer, main dtype.Type) error {
 	if err := w.rope(c); err != nil {
 		return err
 	}
+	j.noteDifferences()
 	return j.ggufVocab(to)
+}
+
+// noteDifferences tells where llama.cpp computes otherwise than the published code, whatever the file says.
+func (j *job) noteDifferences() {
+	c := j.source.config
+	m := c.MoE
+	switch {
+	case m == nil:
+	case c.MLA == nil && !m.Normalize:
+		j.note("norm_topk_prob is false: the file says so (expert_weights_norm), but llama.cpp always normalises the chosen experts' weights")
+	case c.MLA != nil && m.GroupScore == nn.GroupMax && m.Groups > 1:
+		j.note("llama.cpp scores a group by its two best experts; this network's own code goes by the best one")
+	}
+	if c.MLA != nil && c.NormEps != 1e-6 {
+		j.note("llama.cpp uses rms_norm_eps %v also for the latents' norms; the published code has 1e-6 there", c.NormEps)
+	}
 }
 
 // latent says the shapes of latent attention. To llama.cpp it is attention of many query heads to one key head, the latent and the rotary

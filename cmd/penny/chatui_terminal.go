@@ -260,7 +260,7 @@ func (m *chatModel) drain() {
 // conclude ends an answer.
 func (m *chatModel) conclude(r *reply) tea.Cmd {
 	m.drain()
-	m.answering = nil
+	m.answering, m.hint = nil, ""
 	m.transcript.finish()
 	stopped := errors.Is(r.err, context.Canceled)
 	if err := m.c.conclude(r); err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 type renderCmd struct {
-	Source string `arg:"" name:"MODEL_OR_TEMPLATE" help:"A .jinja file, a Hugging Face folder or a GGUF file."`
+	Source string `arg:"" name:"MODEL_OR_TEMPLATE" help:"A .jinja file, a Hugging Face folder, a GGUF file, or the name of a model in the cache."`
 	Input  string `arg:"" optional:"" name:"FILE" help:"JSONL to read instead of standard input."`
 	Date   string `help:"Date (2006-01-02) that templates see as today; default the clock, or SOURCE_DATE_EPOCH where that is set."`
 }
@@ -34,7 +34,11 @@ func (c renderCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	source, err := chat.Open(c.Source)
+	path, err := findModel(c.Source)
+	if err != nil {
+		return err
+	}
+	source, err := chat.Open(path)
 	if err != nil {
 		return hinted{err, "give a .jinja file, a folder with tokenizer_config.json or chat_template.jinja, or a GGUF file"}
 	}

@@ -10,12 +10,11 @@ func (p *product) matrix(n0, n1 int) {
 	blocks := p.a.blocks()
 	size := blocks * p.record
 	count := min(max(panelBudget/size, 1), (n1-n0+panelRows-1)/panelRows)
-	panels, sums := p.aligned(&p.s.panels, count*size+1024), p.sums()
-	spill := (*byte)(unsafe.Add(unsafe.Pointer(panels), count*size))
+	panels, sums := aligned(&p.s.panels, count*size), p.sums()
 	for n := n0; n < n1; n += count * panelRows {
 		end := min(n+count*panelRows, n1)
 		for i, at := 0, n; at < end; i, at = i+1, at+panelRows {
-			p.unpackPanel((*byte)(unsafe.Add(unsafe.Pointer(panels), i*size)), at, n1, spill)
+			p.unpackPanel((*byte)(unsafe.Add(unsafe.Pointer(panels), i*size)), at, n1)
 		}
 		for m := 0; m < p.a.m; {
 			cols := p.tile(p.a.m - m)
@@ -28,7 +27,7 @@ func (p *product) matrix(n0, n1 int) {
 }
 
 func (p *product) sums() *float32 {
-	return (*float32)(unsafe.Pointer(p.aligned(&p.s.sums, len(p.gemm)*8*panelRows*4)))
+	return (*float32)(unsafe.Pointer(aligned(&p.s.sums, len(p.gemm)*8*panelRows*4)))
 }
 
 // tile is the largest number of columns, up to left, that there is a kernel for.
@@ -40,11 +39,12 @@ func (p *product) tile(left int) int {
 	return c
 }
 
-func (p *product) unpackPanel(panel *byte, n, n1 int, spill *byte) {
+func (p *product) unpackPanel(panel *byte, n, n1 int) {
 	w, ahead := p.panel(n, n1)
+	work := aligned(&p.s.work, workBytes)
 	for r := 0; r < panelRows; r += p.rows {
 		at := r * p.stride
-		p.unpack((*byte)(unsafe.Add(unsafe.Pointer(panel), 4*r)), &w[at], p.stride, p.a.blocks(), &ahead[at], spill)
+		p.unpack((*byte)(unsafe.Add(unsafe.Pointer(panel), 4*r)), &w[at], p.stride, p.a.blocks(), &ahead[at], work)
 	}
 }
 
@@ -60,7 +60,5 @@ func (p *product) gemmTile(sums *float32, panel *byte, m, cols, n, n1 int) {
 		return
 	}
 	p.finish(&p.s.out[0], panelRows, sums, cols)
-	for c := range cols {
-		copy(p.y[(m+c)*p.ldy+n:(m+c)*p.ldy+n1], p.s.out[c*panelRows:])
-	}
+	p.copyOut(m, cols, n, n1)
 }

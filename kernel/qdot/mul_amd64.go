@@ -10,9 +10,9 @@ import (
 // kernels are the functions of one block format at one level.
 type kernels struct {
 	// unpack turns blocks of panelRows (AVX2: 8) weight rows into panel records.
-	unpack func(panel, w *byte, stride, blocks int, ahead, spill *byte)
-	// dot is the whole product of as many rows with one row of activations.
-	dot func(y *float32, w *byte, stride, blocks int, acts *byte, record int, ahead, lanes *byte)
+	unpack func(panel, w *byte, stride, blocks int, ahead, slots *byte)
+	// dot, by the number of rows of activations, is the whole product of as many weight rows.
+	dot []dotFunc
 	// gemm, by the number of rows of activations, adds a panel's products to running sums.
 	gemm []gemmFunc
 	// finish turns running sums into results.
@@ -20,6 +20,8 @@ type kernels struct {
 	record int // bytes of a panel record, one a block
 	offset int // shift that gemm wants
 }
+
+type dotFunc = func(y *float32, ldy int, w *byte, stride, blocks int, acts *byte, record int, ahead, lanes *byte)
 
 type gemmFunc = func(sums *float32, panel, acts *byte, group, record, blocks, keep, offset int)
 
@@ -38,8 +40,8 @@ func mulAt(l cpu.Level, y []float32, ldy int, a *Acts, t dtype.Type, w []byte, n
 		p.clear(n0, n1)
 		return
 	}
-	if a.m == 1 {
-		p.vector(n0, n1)
+	if a.m < len(p.dot) {
+		p.vectors(n0, n1)
 	} else {
 		p.matrix(n0, n1)
 	}
@@ -79,27 +81,37 @@ func (p *product) panel(n, n1 int) (w, ahead []byte) {
 	return p.s.rows, p.s.rows
 }
 
-// vector is the product with one row of activations.
-func (p *product) vector(n0, n1 int) {
-	lanes, out := p.aligned(&p.s.sums, 1024), &p.s.out
+// workBytes is what dot and unpack functions need: running sums, integer scales and saved registers.
+const workBytes = 4096
+
+// vectors is the product with few rows of activations: weights are multiplied as they are unpacked.
+func (p *product) vectors(n0, n1 int) {
+	work := aligned(&p.s.work, workBytes)
 	for n := n0; n < n1; n += panelRows {
 		w, ahead := p.panel(n, n1)
-		y := out[:]
+		y, ldy := p.s.out[:], panelRows
 		if n+panelRows <= n1 {
-			y = p.y[n:]
+			y, ldy = p.y[n:], p.ldy
 		}
 		for r := 0; r < panelRows; r += p.rows {
 			at := r * p.stride
-			p.dot(&y[r], &w[at], p.stride, p.a.blocks(), &p.a.buf[0], p.a.step(), &ahead[at], lanes)
+			p.dot[p.a.m](&y[r], ldy, &w[at], p.stride, p.a.blocks(), &p.a.buf[0], p.a.step(), &ahead[at], work)
 		}
 		if n+panelRows > n1 {
-			copy(p.y[n:n1], y)
+			p.copyOut(0, p.a.m, n, n1)
 		}
 	}
 }
 
+// copyOut copies results of the last, incomplete panel.
+func (p *product) copyOut(m, cols, n, n1 int) {
+	for c := range cols {
+		copy(p.y[(m+c)*p.ldy+n:(m+c)*p.ldy+n1], p.s.out[c*panelRows:])
+	}
+}
+
 // aligned makes b hold n bytes from a cache line's start on, and returns that.
-func (p *product) aligned(b *[]byte, n int) *byte {
+func aligned(b *[]byte, n int) *byte {
 	*b = grow(*b, n+64)
 	return &(*b)[-uintptr(unsafe.Pointer(&(*b)[0]))%64]
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -22,6 +23,9 @@ var avx512 = &isa{name: "AVX512", rows: 16, wide: 'Z', regs: 32, names: map[stri
 var avx2 = &isa{name: "AVX2", rows: 8, wide: 'Y', regs: 16, names: map[string]string{
 	"MOV": "VMOVDQU", "AND": "VPAND", "OR": "VPOR", "XOR": "VPXOR", "TABLE": "VBROADCASTI128"}}
 
+// bytes is the size of a register.
+func (i *isa) bytes() int { return 4 * i.rows }
+
 // vec is a vector register; x and y name its lower parts.
 type vec int
 
@@ -35,10 +39,9 @@ type fn struct {
 	free   []vec
 	consts map[string]vec // constants in registers, by their symbol
 
-	spillBase        string // where keep puts registers
-	spillAt, spilled int
-
-	prefetches []int // offsets from SI still to be prefetched in this block
+	slotBase    string // where save puts registers: memory at this general register
+	slot        int    // offset of the next
+	prefetching []int  // offsets from SI still to be prefetched
 }
 
 func newFn(i *isa) *fn {
@@ -67,9 +70,18 @@ func (f *fn) allocs(n int) []vec {
 	return rs
 }
 
+// zeros is allocs, cleared.
+func (f *fn) zeros(n int) []vec {
+	rs := f.allocs(n)
+	for _, r := range rs {
+		f.zero(r)
+	}
+	return rs
+}
+
 func (f *fn) release(rs ...vec) {
 	f.free = append(f.free, rs...)
-	sort.Slice(f.free, func(i, j int) bool { return f.free[i] < f.free[j] })
+	slices.Sort(f.free)
 }
 
 // op writes an instruction. Operands are strings, integers (immediates) and registers at full width; sources first, as Go's assembler has it.
@@ -95,104 +107,93 @@ func (f *fn) op(name string, args ...any) {
 	fmt.Fprintf(&f.body, "\t%s %s\n", base, strings.Join(s, ", "))
 }
 
-func (f *fn) label(format string, args ...any) string {
-	l := fmt.Sprintf(format, args...)
-	fmt.Fprintf(&f.body, "%s:\n", l)
-	return l
-}
+func (f *fn) label(l string) { fmt.Fprintf(&f.body, "%s:\n", l) }
 
 // zero clears a register.
 func (f *fn) zero(r vec) { f.op("XOR", r, r, r) }
 
-// dwords is a constant with v in every dword, table one with 16 bytes in every 128 bits. They are an operand for the second source of an
-// instruction: a register at AVX-512, memory at AVX2.
-func (f *fn) dwords(v uint32) any {
-	var b [16]byte
-	for i := range b {
-		b[i] = byte(v >> (i % 4 * 8))
-	}
-	return f.table(b)
-}
-
-func (f *fn) table(b [16]byte) any {
-	sym := constant(b)
-	if f.wide == 'Y' {
-		return sym
-	}
-	r, ok := f.consts[sym]
-	if !ok {
-		r = f.free[len(f.free)-1]
-		f.free = f.free[:len(f.free)-1]
-		f.consts[sym] = r
-	}
-	return r
-}
-
-// inRegister is such a constant in a register at either level.
-func (f *fn) inRegister(c any) vec {
-	sym, ok := c.(string)
-	if !ok {
-		return c.(vec)
-	}
-	r, ok := f.consts[sym]
-	if !ok {
-		r = f.free[len(f.free)-1]
-		f.free = f.free[:len(f.free)-1]
-		f.consts[sym] = r
-	}
-	return r
-}
-
-// keep puts r away until it is wanted again: at AVX2, whose registers are few, in memory. load brings it back, drop forgets it.
-func (f *fn) keep(r vec) any {
-	if f.wide == 'Z' {
-		return r
-	}
-	mem := fmt.Sprintf("%d(%s)", f.spillAt+32*f.spilled, f.spillBase)
-	f.spilled++
+// save puts r away in memory, and releases it. load copies it back.
+func (f *fn) save(r vec) string {
+	mem := fmt.Sprintf("%d(%s)", f.slot, f.slotBase)
+	f.slot += f.bytes()
 	f.op("MOV", r, mem)
 	f.release(r)
 	return mem
 }
 
-func (f *fn) load(kept any) vec {
-	if r, ok := kept.(vec); ok {
-		return r
-	}
+func (f *fn) load(mem string) vec {
 	r := f.alloc()
-	f.op("MOV", kept, r)
+	f.op("MOV", mem, r)
 	return r
 }
 
-// unload gives back what load returned, while kept stays.
-func (f *fn) unload(kept any, r vec) {
-	if _, ok := kept.(vec); !ok {
-		f.release(r)
+// dwords is a constant with v in every dword, as the first source of an instruction: a register at AVX-512, memory at AVX2.
+func (f *fn) dwords(v uint32) any {
+	var b [16]byte
+	for i := range b {
+		b[i] = byte(v >> (i % 4 * 8))
 	}
+	if f.wide == 'Y' {
+		return constant(b)
+	}
+	return f.table(b)
 }
 
-func (f *fn) drop(kept any) {
-	if r, ok := kept.(vec); ok {
-		f.release(r)
+// table is a register with 16 bytes in every 128 bits. Tables take the highest registers, for the whole function.
+func (f *fn) table(b [16]byte) vec {
+	sym := constant(b)
+	r, ok := f.consts[sym]
+	if !ok {
+		r = f.free[len(f.free)-1]
+		f.free = f.free[:len(f.free)-1]
+		f.consts[sym] = r
 	}
+	return r
 }
 
-// constants are the read-only data that functions asked for, 32 bytes each.
+// constants are the read-only data that functions asked for, 64 bytes each.
 var constants = map[string][16]byte{}
 
 func constant(b [16]byte) string {
 	sym := fmt.Sprintf("c%x<>", b)
-	if b == [16]byte{b[0], b[1], b[2], b[3], b[0], b[1], b[2], b[3], b[0], b[1], b[2], b[3], b[0], b[1], b[2], b[3]} {
+	if [8]byte(b[:8]) == [8]byte(b[8:]) && [4]byte(b[:4]) == [4]byte(b[4:8]) {
 		sym = fmt.Sprintf("c%x<>", b[:4])
 	}
 	constants[sym] = b
 	return sym + "(SB)"
 }
 
-// text is the whole function. args are its parameters, all of 8 bytes, with the register each is loaded into ("" for none).
+// data declares the constants, and forgets them.
+func data() string {
+	var syms []string
+	for s := range constants {
+		syms = append(syms, s)
+	}
+	sort.Strings(syms)
+	var out strings.Builder
+	for _, s := range syms {
+		b := constants[s]
+		for i := range 8 {
+			h := b[i%2*8:]
+			fmt.Fprintf(&out, "DATA %s+%d(SB)/8, $0x%02x%02x%02x%02x%02x%02x%02x%02x\n", s, i*8, h[7], h[6], h[5], h[4], h[3], h[2], h[1], h[0])
+		}
+		fmt.Fprintf(&out, "GLOBL %s(SB), RODATA|NOPTR, $64\n", s)
+	}
+	clear(constants)
+	return out.String() + "\n"
+}
+
+// arg is a parameter, 8 bytes, and the register it is loaded into; "" for none.
+type arg struct{ name, typ, reg string }
+
+// text is the whole function.
 func (f *fn) text(name string, args []arg) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", name, params(args), name, 8*len(args))
+	var params []string
+	for _, a := range args {
+		params = append(params, a.name+" "+a.typ)
+	}
+	fmt.Fprintf(&out, "// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", name, strings.Join(params, ", "), name, 8*len(args))
 	for i, a := range args {
 		if a.reg != "" {
 			fmt.Fprintf(&out, "\tMOVQ %s+%d(FP), %s\n", a.name, 8*i, a.reg)
@@ -209,33 +210,4 @@ func (f *fn) text(name string, args []arg) string {
 	out.Write(f.body.Bytes())
 	out.WriteString("\tVZEROUPPER\n\tRET\n\n")
 	return out.String()
-}
-
-type arg struct{ name, typ, reg string }
-
-func params(args []arg) string {
-	var s []string
-	for _, a := range args {
-		s = append(s, a.name+" "+a.typ)
-	}
-	return strings.Join(s, ", ")
-}
-
-func data() string {
-	var syms []string
-	for s := range constants {
-		syms = append(syms, s)
-	}
-	sort.Strings(syms)
-	var out strings.Builder
-	for _, s := range syms {
-		b := constants[s]
-		for i := range 4 {
-			h := i % 2 * 8
-			fmt.Fprintf(&out, "DATA %s+%d(SB)/8, $0x%02x%02x%02x%02x%02x%02x%02x%02x\n", s, i*8,
-				b[h+7], b[h+6], b[h+5], b[h+4], b[h+3], b[h+2], b[h+1], b[h])
-		}
-		fmt.Fprintf(&out, "GLOBL %s(SB), RODATA|NOPTR, $32\n", s)
-	}
-	return out.String() + "\n"
 }

@@ -2,423 +2,104 @@ package main
 
 import "fmt"
 
-// Where things stand in an activation record of one row (see acts.go).
+// Where things stand in an activation record (acts.go in the package).
 const (
-	q32Scale, q32Neg, q32Sum, q32Bytes         = 32, 36, 40, 44
-	q256Sum16, q256Sum32, q256Scale, q256Bytes = 256, 288, 304, 308
+	scale32, neg32, sum32, act32             = 32, 36, 40, 44
+	sum16of256, sum32of256, scale256, act256 = 256, 288, 304, 308
 )
 
-// steps is how many products of two codes may pile up in a signed word before it overflows.
-func (m *format) steps() int { return 32767 / (m.top * 254) }
-
-// scaleVec is the sub-block scale in byte byt of packed as the level multiplies with it: a dword at AVX-512, a word twice at AVX2.
-func (f *fn) scaleVec(m *format, packed any, byt int) vec {
-	r, sc := f.load(packed), f.alloc()
-	const none = 0x80
-	var c [16]byte
-	for i := range c {
-		c[i] = none
-		at := 0
-		if m.offset < 32 { // signed: into the upper end
-			at = f.scaleBytes() - 1
-		}
-		if i%f.scaleBytes() == at {
-			c[i] = byte(i/4*4 + byt)
-		}
-	}
-	f.op("VPSHUFB", f.table(c), r, sc)
-	f.unload(packed, r)
-	if m.offset < 32 {
-		f.op(map[int]string{4: "VPSRAD", 2: "VPSRAW"}[f.scaleBytes()], 8*f.scaleBytes()-8, sc, sc)
-	}
-	return sc
-}
-
-func (f *fn) scaleBytes() int {
-	if f.wide == 'Z' {
-		return 4
-	}
-	return 2
-}
-
-// pairVec is bytes lo and hi of each dword of packed as words.
-func (f *fn) pairVec(m *format, packed vec, lo, hi int) vec {
-	r := f.alloc()
-	var c [16]byte
-	for i := range c {
-		c[i] = 0x80
-		if m.offset < 32 == (i%2 == 1) {
-			c[i] = byte(i/4*4 + []int{lo, hi}[i%4/2])
-		}
-	}
-	f.op("VPSHUFB", f.table(c), packed, r)
-	if m.offset < 32 {
-		f.op("VPSRAW", 8, r, r)
-	}
-	return r
-}
-
-// storeSink writes a panel record: codes, then scales and pairs of the formats of 256, then scale and minimum. A row of the record is 64 bytes,
-// 16 weight rows; DI points at the first of them that this function handles.
-type storeSink struct {
-	f *fn
-	m *format
-}
-
-// recordBytes is the size of a panel record; codes, scales and pairs are in that order.
-func (m *format) recordBytes() int { return m.scaleAt() + 128 }
-
-func (m *format) pairsAt() int { return m.size*16 + m.subs()*64 }
-func (m *format) scaleAt() int { return m.pairsAt() + m.subs()*32 }
-
-// subs is the number of sub-blocks with an integer scale.
-func (m *format) subs() int {
+func (m *format) act() int {
 	if m.size == 32 {
-		return 0
+		return act32
 	}
-	return m.size / m.sub
+	return act256
 }
 
-func (s storeSink) put(r vec, at int) { s.f.op("MOV", r, fmt.Sprintf("%d(DI)", at)) }
-
-func (s storeSink) code(sub, i int, r vec) { s.put(r, sub*s.m.sub*16+i*64) }
-
-func (s storeSink) end(sub int, packed any, byt int) {
-	r := s.f.scaleVec(s.m, packed, byt)
-	s.put(r, s.m.size*16+sub*64)
-	s.f.release(r)
-}
-
-func (s storeSink) pair(p int, packed vec, lo, hi int) {
-	r := s.f.pairVec(s.m, packed, lo, hi)
-	s.put(r, s.m.pairsAt()+p*64)
-	s.f.release(r)
-}
-
-func (s storeSink) scale(d vec) { s.put(d, s.m.scaleAt()) }
-func (s storeSink) min(m vec)   { s.put(m, s.m.scaleAt()+64) }
-
-// unpackFn turns blocks of 16 rows (AVX2: 8 at a time) into panel records.
-func unpackFn(i *isa, m *format) string {
-	f := newFn(i)
-	f.spillBase = "AX"
-	f.rowPointers()
-	loop := f.label("loop")
-	f.block(m, storeSink{f, m})
-	f.op("ADDQ", m.recordBytes(), "DI")
-	f.op("DECQ", "CX")
-	f.op("JNZ", loop)
-	return f.text("unpack"+m.name+i.name, []arg{{"panel", "*byte", "DI"}, {"w", "*byte", "R8"}, {"stride", "int", stride},
-		{"blocks", "int", "CX"}, {"ahead", "*byte", "SI"}, {"spill", "*byte", "AX"}})
-}
-
-// block reads one block and moves on to the next, prefetching as many bytes at SI as it reads.
-func (f *fn) block(m *format, s sink) {
-	for off := 0; off < f.rows*m.bytes; off += 64 {
-		f.prefetches = append(f.prefetches, off)
+func (m *format) scaleOfAct() int {
+	if m.size == 32 {
+		return scale32
 	}
-	m.read(f, s)
-	f.prefetch(len(f.prefetches))
-	f.op("ADDQ", f.rows*m.bytes, "SI")
-	f.nextBlock(m.bytes)
+	return scale256
 }
 
-// prefetch issues the next n prefetches.
-func (f *fn) prefetch(n int) {
-	for _, off := range f.prefetches[:min(n, len(f.prefetches))] {
-		f.op("PREFETCHT1", fmt.Sprintf("%d(SI)", off))
-	}
-	f.prefetches = f.prefetches[min(n, len(f.prefetches)):]
-}
-
-// dotSink multiplies with one row of activations at DX as the codes come. Running sums are in memory at DI: eight lanes, AX the one of this block
-// (formats of 32), or one sum.
+// dotSink multiplies codes with a few columns of activations, DX, as they come. Memory at DI: the running sums, [8 lanes][columns] registers in the
+// formats of 32, with AX the offset of the lane, and [columns] in those of 256; then integer scales; then slots.
 type dotSink struct {
-	f    *fn
-	m    *format
-	isum vec           // Σ sc·c·q so far
-	aux  any           // Σ of pairs
-	open map[int][]vec // sums of sub-blocks under way
-	todo map[int]int   // codes that the last of those has room for
-	acc  vec           // the running sum
+	*fn
+	m     *format
+	cols  int
+	isum  []vec         // Σ sc·c·q of the block, a column each
+	aux   []string      // Σ over pairs
+	open  map[int][]vec // sums of sub-blocks under way
+	piled map[int]int   // AVX2: products in their words
+	acc   []vec         // the running sums between scale and min
 }
 
-func (s *dotSink) acts(off int) string { return fmt.Sprintf("%d(DX)", off) }
-
-// begin starts a block.
-func (s *dotSink) begin() {
-	f := s.f
-	s.open, s.todo = map[int][]vec{}, map[int]int{}
-	s.isum = f.alloc()
-	if s.m.size == 32 && f.unsigned(s.m) && s.m.offset < 32 {
-		f.op("VPBROADCASTD", s.acts(q32Neg), s.isum)
-		f.op("VPSLLD", s.m.offset, s.isum, s.isum)
-	} else {
-		f.zero(s.isum)
-	}
-	if s.hasAux() {
-		r := f.alloc()
-		f.zero(r)
-		s.aux = f.keep(r)
-	}
-}
-
-// unsigned says whether codes come with the offset that makes them so.
-func (i *isa) unsigned(m *format) bool { return i.wide == 'Z' || !m.signed }
-
-// hasAux says whether the sums of pairs are of use: for minima, or to take the offset out.
-func (s *dotSink) hasAux() bool { return s.m.size == 256 && (s.m.min || s.f.unsigned(s.m)) }
-
-func (s *dotSink) code(sub, i int, r vec) {
-	f, q := s.f, s.acts(sub*s.m.sub+4*i)
-	switch {
-	case f.wide == 'Z':
-		f.op("VPDPBUSD.BCST", q, r, s.sum512(sub, i))
-	case s.m.signed:
-		s.code8(sub, q, r)
-	default:
-		t := f.alloc()
-		f.op("VPBROADCASTD", q, t)
-		f.op("VPMADDUBSW", t, r, t)
-		s.addWords(sub, t)
-	}
-}
-
-// sum512 is the register that code i of a sub-block is added to: two in turn, which halves the chain of additions.
-func (s *dotSink) sum512(sub, i int) vec {
-	if s.m.size == 32 && i%2 == 0 {
-		return s.isum
-	}
-	if len(s.open[sub]) == 0 {
-		r := s.f.alloc()
-		s.f.zero(r)
-		s.open[sub] = []vec{r}
-	}
-	return s.open[sub][0]
-}
-
-// code8 handles signed codes of 8 bits at AVX2: |c|·(q with the sign of c), widened at once, because two products fill a word.
-func (s *dotSink) code8(sub int, q string, r vec) {
-	f := s.f
-	t, a := f.alloc(), f.alloc()
-	f.op("VPBROADCASTD", q, t)
-	f.op("VPABSB", r, a)
-	f.op("VPSIGNB", r, t, t)
-	f.op("VPMADDUBSW", t, a, t)
-	f.op("VPMADDWD", f.dwords(0x00010001), t, t)
-	f.release(a)
-	sum := s.isum
-	if s.m.size == 256 {
-		if len(s.open[sub]) == 0 {
-			s.open[sub] = []vec{t}
-			return
-		}
-		sum = s.open[sub][0]
-	}
-	f.op("VPADDD", t, sum, sum)
-	f.release(t)
-}
-
-// addWords adds word sums, and takes t over.
-func (s *dotSink) addWords(sub int, t vec) {
-	if s.todo[sub] == 0 {
-		s.open[sub] = append(s.open[sub], t)
-		s.todo[sub] = s.m.steps() - 1
-		return
-	}
-	last := s.open[sub][len(s.open[sub])-1]
-	s.f.op("VPADDW", t, last, last)
-	s.f.release(t)
-	s.todo[sub]--
-}
-
-func (s *dotSink) end(sub int, packed any, byt int) {
-	f := s.f
-	sc := f.scaleVec(s.m, packed, byt)
-	for _, r := range s.open[sub] {
-		switch {
-		case f.wide == 'Z':
-			f.op("VPMULLD", sc, r, r)
-		case s.m.signed: // the scale twice in words: take one of them
-			f.op("VPSRAD", 16, sc, sc)
-			f.op("VPMULLD", sc, r, r)
-		default:
-			f.op("VPMADDWD", sc, r, r)
-		}
-		f.op("VPADDD", r, s.isum, s.isum)
-		f.release(r)
-	}
-	delete(s.open, sub)
-	f.release(sc)
-}
-
-func (s *dotSink) pair(p int, packed vec, lo, hi int) {
-	if !s.hasAux() {
-		return
-	}
-	f, at := s.f, q256Sum32
-	if s.m.sub == 16 {
-		at = q256Sum16
-	}
-	w := f.pairVec(s.m, packed, lo, hi)
-	if f.wide == 'Z' {
-		f.op("VPDPWSSD.BCST", s.acts(at+4*p), w, s.aux)
-	} else {
-		t := f.alloc()
-		f.op("VPBROADCASTD", s.acts(at+4*p), t)
-		f.op("VPMADDWD", w, t, t)
-		f.op("VPADDD", s.aux, t, t)
-		f.op("MOV", t, s.aux)
-		f.release(t)
-	}
-	f.release(w)
-}
-
-func (s *dotSink) scale(d vec) {
-	f := s.f
-	for _, r := range s.open[0] { // formats of 32: no end was called
-		if f.wide == 'Y' {
-			f.op("VPMADDWD", f.dwords(0x00010001), r, r)
-		}
-		f.op("VPADDD", r, s.isum, s.isum)
-		f.release(r)
-	}
-	if s.hasAux() && !s.m.min {
-		t := f.alloc()
-		f.op("VPSLLD", s.m.offset, f.reg(s.aux, t), t)
-		f.op("VPSUBD", t, s.isum, s.isum)
-		f.release(t)
-		f.drop(s.aux)
-	}
-	f.op("VCVTDQ2PS", s.isum, s.isum)
-	t := f.alloc()
-	f.mulScalar(s.acts(s.scaleAt()), d, t)
-	s.acc = f.alloc()
-	f.op("VMOVUPS", s.accMem(), s.acc)
-	f.op("VFMADD231PS", t, s.isum, s.acc)
-	f.release(t, s.isum)
-	if !s.m.min {
-		s.store()
-	}
-}
-
-func (s *dotSink) scaleAt() int {
+func (s *dotSink) lanes() int {
 	if s.m.size == 32 {
-		return q32Scale
+		return 8
 	}
-	return q256Scale
+	return 1
 }
 
-func (s *dotSink) accMem() string {
-	if s.m.size == 32 {
-		return "(DI)(AX*1)"
-	}
-	return "(DI)"
-}
+func (s *dotSink) scalesAt() int { return s.lanes() * s.cols * s.bytes() }
 
-func (s *dotSink) store() {
-	s.f.op("VMOVUPS", s.acc, s.accMem())
-	s.f.release(s.acc)
-}
-
-func (s *dotSink) min(m vec) {
-	f, t := s.f, s.f.alloc()
-	if s.m.size == 32 {
-		f.fmaScalar("VFMADD231PS", s.acts(q32Sum), m, s.acc, t)
-	} else {
-		f.mulScalar(s.acts(q256Scale), m, t)
-		x := f.load(s.aux)
-		f.op("VCVTDQ2PS", x, x)
-		f.op("VFNMADD231PS", t, x, s.acc)
-		f.release(x)
-	}
-	f.release(t)
-	s.store()
-}
-
-// mulScalar is t = a·[mem], fmaScalar acc += a·[mem] with t for use.
-func (f *fn) mulScalar(mem string, a, t vec) {
-	if f.wide == 'Z' {
-		f.op("VMULPS.BCST", mem, a, t)
-	} else {
-		f.op("VBROADCASTSS", mem, t)
-		f.op("VMULPS", a, t, t)
-	}
-}
-
-func (f *fn) fmaScalar(name, mem string, a, acc, t vec) {
-	if f.wide == 'Z' {
-		f.op(name+".BCST", mem, a, acc)
-	} else {
-		f.op("VBROADCASTSS", mem, t)
-		f.op(name, a, t, acc)
-	}
-}
-
-// reg is kept itself where it is a register, or else t, loaded.
-func (f *fn) reg(kept any, t vec) vec {
-	if r, ok := kept.(vec); ok {
-		return r
-	}
-	f.op("MOV", kept, t)
-	return t
-}
-
-// dotFn multiplies 16 (AVX2: 8) weight rows with one row of activations.
-func dotFn(i *isa, m *format) string {
+// dotFn multiplies 16 (AVX2: 8) weight rows with up to four rows of activations.
+func dotFn(i *isa, m *format, cols int) string {
 	f := newFn(i)
-	bytes := 4 * i.rows
-	f.spillBase, f.spillAt = "DI", 8*bytes
+	s := &dotSink{fn: f, m: m, cols: cols, open: map[int][]vec{}, piled: map[int]int{}}
+	f.slotBase, f.slot = "DI", s.scalesAt()+m.scales()*i.bytes()
 	f.rowPointers()
-	z := f.alloc()
-	f.zero(z)
-	for l := range 8 {
-		f.op("VMOVUPS", z, fmt.Sprintf("%d(DI)", l*bytes))
+	z := f.zeros(1)
+	for l := range s.lanes() * cols {
+		f.op("VMOVUPS", z[0], fmt.Sprintf("%d(DI)", l*i.bytes()))
 	}
-	f.release(z)
+	f.release(z...)
 	f.op("XORL", "AX", "AX")
-	loop := f.label("loop")
-	s := &dotSink{f: f, m: m}
-	s.begin()
+	f.label("block")
 	f.block(m, s)
 	f.op("ADDQ", "BX", "DX")
 	if m.size == 32 {
-		f.op("ADDL", bytes, "AX")
-		f.op("ANDL", 8*bytes-1, "AX")
+		f.op("ADDL", cols*i.bytes(), "AX")
+		f.op("CMPL", "AX", s.scalesAt())
+		f.op("JNE", "lane")
+		f.op("XORL", "AX", "AX")
+		f.label("lane")
 	}
 	f.op("DECQ", "CX")
-	f.op("JNZ", loop)
+	f.op("JNZ", "block")
 	f.op("MOVQ", "y+0(FP)", "DX")
-	v := f.alloc()
-	if m.size == 32 {
-		f.fold8(v, func(l int) string { return fmt.Sprintf("%d(DI)", l*bytes) })
+	f.op("MOVQ", "ldy+8(FP)", "BX")
+	for c := range cols {
+		v := f.alloc()
+		f.fold(v, s.lanes(), func(l int) string { return fmt.Sprintf("%d(DI)", (l*cols+c)*i.bytes()) })
+		f.op("VMOVUPS", v, "(DX)")
+		f.op("LEAQ", "(DX)(BX*4)", "DX")
+		f.release(v)
+	}
+	return f.text(fmt.Sprintf("dot%sc%d%s", m.name, cols, i.name), []arg{{"y", "*float32", ""}, {"ldy", "int", ""}, {"w", "*byte", "R8"},
+		{"stride", "int", stride}, {"blocks", "int", "CX"}, {"acts", "*byte", "DX"}, {"record", "int", "BX"}, {"ahead", "*byte", "SI"},
+		{"lanes", "*byte", "DI"}})
+}
+
+// fold sums lanes, eight or one, in memory with the tree fold8, and makes every NaN the one NaN.
+func (f *fn) fold(v vec, lanes int, lane func(l int) string) {
+	if lanes == 1 {
+		f.op("VMOVUPS", lane(0), v)
 	} else {
-		f.op("VMOVUPS", "(DI)", v)
+		t := f.allocs(3)
+		r := []vec{v, t[0], t[1], t[2]}
+		for i, l := range []int{0, 2, 1, 3} {
+			f.op("VMOVUPS", lane(l), r[i])
+			f.op("VADDPS", lane(l+4), r[i], r[i])
+		}
+		f.op("VADDPS", r[1], r[0], r[0])
+		f.op("VADDPS", r[3], r[2], r[2])
+		f.op("VADDPS", r[2], r[0], r[0])
+		f.release(t...)
 	}
-	f.canonical(v)
-	f.op("VMOVUPS", v, "(DX)")
-	return f.text("dot"+m.name+i.name, []arg{{"y", "*float32", ""}, {"w", "*byte", "R8"}, {"stride", "int", stride}, {"blocks", "int", "CX"},
-		{"acts", "*byte", "DX"}, {"record", "int", "BX"}, {"ahead", "*byte", "SI"}, {"lanes", "*byte", "DI"}})
-}
-
-// fold8 is the tree over eight lanes in memory.
-func (f *fn) fold8(v vec, lane func(l int) string) {
-	t := f.allocs(3)
-	r := []vec{v, t[0], t[1], t[2]}
-	for i, l := range []int{0, 2, 1, 3} {
-		f.op("VMOVUPS", lane(l), r[i])
-		f.op("VADDPS", lane(l+4), r[i], r[i])
-	}
-	f.op("VADDPS", r[1], r[0], r[0])
-	f.op("VADDPS", r[3], r[2], r[2])
-	f.op("VADDPS", r[2], r[0], r[0])
-	f.release(t...)
-}
-
-// canonical turns every NaN of v into the one NaN.
-func (f *fn) canonical(v vec) {
 	nan := f.dwords(0x7FC00000)
-	if f.wide == 'Z' {
+	if f.rows == 16 {
 		f.op("VCMPPS", 3, v, v, "K2")
 		f.op("VMOVAPS", nan, "K2", v)
 		return
@@ -427,4 +108,220 @@ func (f *fn) canonical(v vec) {
 	f.op("VCMPPS", 3, v, v, t)
 	f.op("VBLENDVPS", t, nan, v, v)
 	f.release(t)
+}
+
+// act is an operand in the record of column c. In formats of 256 codes are found by the turn's elements, AX, too.
+func (s *dotSink) act(c, off int) string { return fmt.Sprintf("%d(DX)", c*s.m.act()+off) }
+
+func (s *dotSink) actCode(c, sub, i int) string {
+	if s.m.size == 32 {
+		return s.act(c, 4*i)
+	}
+	return s.act(c, sub*s.m.sub+4*i) + "(AX*1)"
+}
+
+// subScaleMem is the saved scale of a sub-block of the turn.
+func (s *dotSink) subScaleMem(sub int) string {
+	return fmt.Sprintf("%d(DI)(AX*%d)", s.scalesAt()+sub*s.bytes(), s.bytes()/s.m.sub)
+}
+
+// hasAux says whether the sums of pairs are of use: for minima, or to take the offset out.
+func (s *dotSink) hasAux() bool { return s.m.size == 256 && (s.m.min || s.unsigned(s.m)) }
+
+func (s *dotSink) begin() {
+	if s.m.size == 32 && s.m.offset < 32 && s.unsigned(s.m) {
+		s.isum = s.allocs(s.cols)
+		for c, v := range s.isum {
+			s.op("VPBROADCASTD", s.act(c, neg32), v)
+			s.op("VPSLLD", s.m.offset, v, v)
+		}
+	} else {
+		s.isum = s.zeros(s.cols)
+	}
+	if s.hasAux() {
+		for range s.cols {
+			z := s.zeros(1)
+			s.aux = append(s.aux, s.save(z[0]))
+		}
+	}
+}
+
+func (s *dotSink) subScale(j int, packed vec, byt int) {
+	v := s.widenScale(s.m, packed, byt)
+	s.op("MOV", v, fmt.Sprintf("%d(DI)", s.scalesAt()+j*s.bytes()))
+	s.release(v)
+}
+
+func (s *dotSink) pair(p int, packed vec, lo, hi int) {
+	if !s.hasAux() {
+		return
+	}
+	at := sum32of256
+	if s.m.sub == 16 {
+		at = sum16of256
+	}
+	w := s.widenPair(s.m, packed, lo, hi)
+	for c, mem := range s.aux {
+		sum := s.load(mem)
+		if s.rows == 16 {
+			s.op("VPDPWSSD.BCST", s.act(c, at+4*p), w, sum)
+		} else {
+			t := s.alloc()
+			s.op("VPBROADCASTD", s.act(c, at+4*p), t)
+			s.op("VPMADDWD", w, t, t)
+			s.op("VPADDD", t, sum, sum)
+			s.release(t)
+		}
+		s.op("MOV", sum, mem)
+		s.release(sum)
+	}
+	s.release(w)
+}
+
+func (s *dotSink) code(sub, i int, v vec) {
+	if s.rows == 16 {
+		for c, sum := range s.sums512(sub, i) {
+			s.op("VPDPBUSD.BCST", s.actCode(c, sub, i), v, sum)
+		}
+		return
+	}
+	a := s.magnitude(s.m.signed, v)
+	t := s.words(s.actCode(0, sub, i), v, a)
+	if a != v {
+		s.release(a)
+	}
+	if len(s.open[sub]) == 0 {
+		s.open[sub] = []vec{t}
+	} else {
+		s.op("VPADDW", t, s.open[sub][0], s.open[sub][0])
+		s.release(t)
+	}
+	if s.piled[sub]++; s.piled[sub] == s.m.steps() {
+		s.end(sub)
+	}
+}
+
+// sums512 are the registers that code i of a sub-block is added to. A single column of a format of 32 has two in turn, which halves the chain of
+// additions.
+func (s *dotSink) sums512(sub, i int) []vec {
+	if s.m.size == 32 && (s.cols > 1 || i%2 == 0) {
+		return s.isum
+	}
+	if s.open[sub] == nil {
+		s.open[sub] = s.zeros(s.cols)
+	}
+	return s.open[sub]
+}
+
+// magnitude is |v| for signed codes, in a new register, or else v.
+func (f *fn) magnitude(signed bool, v vec) vec {
+	if !signed {
+		return v
+	}
+	a := f.alloc()
+	f.op("VPABSB", v, a)
+	return a
+}
+
+// words multiplies codes v, of magnitude a, with four activations and adds pairs, in a new register: |c|·(q with the sign of c).
+func (f *fn) words(acts string, v, a vec) vec {
+	t := f.alloc()
+	f.op("VPBROADCASTD", acts, t)
+	if a != v {
+		f.op("VPSIGNB", v, t, t)
+	}
+	f.op("VPMADDUBSW", t, a, t)
+	return t
+}
+
+func (s *dotSink) end(sub int) {
+	for c, v := range s.open[sub] {
+		switch {
+		case s.rows == 16 && s.m.size == 256:
+			s.op("VPMULLD", s.subScaleMem(sub), v, v)
+		case s.rows == 8 && s.m.size == 256:
+			s.op("VPMADDWD", s.subScaleMem(sub), v, v)
+		case s.rows == 8:
+			s.op("VPMADDWD", s.dwords(0x00010001), v, v)
+		}
+		s.op("VPADDD", v, s.isum[c], s.isum[c])
+		s.release(v)
+	}
+	delete(s.open, sub)
+	delete(s.piled, sub)
+}
+
+func (s *dotSink) turn(int) {}
+
+func (s *dotSink) scale(d vec) {
+	if s.hasAux() && !s.m.min {
+		for c, mem := range s.aux {
+			t := s.load(mem)
+			s.op("VPSLLD", s.m.offset, t, t)
+			s.op("VPSUBD", t, s.isum[c], s.isum[c])
+			s.release(t)
+		}
+	}
+	s.acc = s.allocs(s.cols)
+	for c, v := range s.isum {
+		t := s.alloc()
+		s.op("VCVTDQ2PS", v, v)
+		s.mulScalar(s.act(c, s.m.scaleOfAct()), d, t)
+		s.op("VMOVUPS", s.accMem(c), s.acc[c])
+		s.op("VFMADD231PS", t, v, s.acc[c])
+		s.release(t, v)
+	}
+	if !s.m.min {
+		s.store()
+	}
+}
+
+func (s *dotSink) accMem(c int) string {
+	if s.m.size == 32 {
+		return fmt.Sprintf("%d(DI)(AX*1)", c*s.bytes())
+	}
+	return fmt.Sprintf("%d(DI)", c*s.bytes())
+}
+
+func (s *dotSink) store() {
+	for c, v := range s.acc {
+		s.op("VMOVUPS", v, s.accMem(c))
+	}
+	s.release(s.acc...)
+}
+
+func (s *dotSink) min(m vec) {
+	for c, acc := range s.acc {
+		t := s.alloc()
+		if s.m.size == 32 {
+			s.fmaScalar(s.act(c, sum32), m, acc, t)
+		} else {
+			aux := s.load(s.aux[c])
+			s.op("VCVTDQ2PS", aux, aux)
+			s.mulScalar(s.act(c, scale256), m, t)
+			s.op("VFNMADD231PS", t, aux, acc)
+			s.release(aux)
+		}
+		s.release(t)
+	}
+	s.store()
+}
+
+// mulScalar is t = a·[mem], fmaScalar acc += a·[mem] with the help of t.
+func (f *fn) mulScalar(mem string, a, t vec) {
+	if f.rows == 16 {
+		f.op("VMULPS.BCST", mem, a, t)
+	} else {
+		f.op("VBROADCASTSS", mem, t)
+		f.op("VMULPS", a, t, t)
+	}
+}
+
+func (f *fn) fmaScalar(mem string, a, acc, t vec) {
+	if f.rows == 16 {
+		f.op("VFMADD231PS.BCST", mem, a, acc)
+	} else {
+		f.op("VBROADCASTSS", mem, t)
+		f.op("VFMADD231PS", a, t, acc)
+	}
 }

@@ -2,74 +2,41 @@ package main
 
 import "fmt"
 
-// kind is a family of panels with one product: formats whose codes add up alike.
-type kind struct {
-	name   string
-	size   int
-	sub    int
-	min    bool
-	signed bool
-	steps  int // at AVX2: products that fit in a word sum
-}
-
-// kindOf is the kind of panel that a format is unpacked to at a level.
-func (i *isa) kindOf(m *format) kind {
-	k := kind{name: fmt.Sprint(m.size), size: m.size, sub: m.sub, min: m.min}
+// kind is a family of panels with one product: formats whose codes add up alike. The functions take a format of the kind.
+func (i *isa) kind(m *format) string {
+	k := fmt.Sprint(m.size)
 	if m.size == 256 {
-		k.name += fmt.Sprintf("x%d", m.sub)
+		k += fmt.Sprintf("x%d", m.sub)
 	}
 	if m.min {
-		k.name += "min"
+		k += "min"
 	}
-	if i.wide == 'Y' {
-		k.signed, k.steps = m.signed, min(m.steps(), k.codes())
-		if k.signed {
-			k.steps = 1
-		}
-		k.name += fmt.Sprintf("s%d", k.steps)
+	if i == avx2 {
+		k += fmt.Sprintf("s%d", m.steps())
 	}
 	return k
 }
-
-// codes is how many dwords of codes share a scale.
-func (k kind) codes() int {
-	if k.size == 32 {
-		return 8
-	}
-	return k.sub / 4
-}
-
-func (k kind) actBytes() int {
-	if k.size == 32 {
-		return q32Bytes
-	}
-	return q256Bytes
-}
-
-// like is a format with the layout of the kind's panels.
-func (k kind) like() *format { return &format{size: k.size, sub: k.sub, min: k.min} }
 
 // gemm writes the product of a panel of 16 weight rows with some columns of activations, at AVX2 in two halves of 8 rows.
 //
 //	DI  running sums [8 lanes][columns][16]float32, one lane in the formats of 256; AX is the offset of the lane
 //	SI  panel; R10 its codes and R11 its scales of the sub-block
-//	DX  activations; R12 those of the sub-block; BX bytes from a group of four columns to the next, R8 bytes a record
+//	DX  activations; R12 those of the sub-block; BX bytes from a group of four columns to the next, R8 bytes from a block to the next
 //	CX  blocks; R13 sub-blocks
 type gemm struct {
 	*fn
-	k     kind
+	m     *format
 	cols  int
-	half  int // of the panel: 0 or 32 bytes
 	count vec // shifts negative sums of activations, or sums of pairs, left so that they take the codes' offset out
 	keep  vec // AVX2: ones, or zeros while running sums start (AVX-512: K1)
 }
 
-func gemmFn(i *isa, k kind, cols int) string {
-	g := &gemm{fn: newFn(i), k: k, cols: cols}
+func gemmFn(i *isa, m *format, cols int) string {
+	g := &gemm{fn: newFn(i), m: m, cols: cols}
 	g.count = g.alloc()
-	if i.wide == 'Z' {
-		g.op("VPBROADCASTD", "R10", g.count)
+	if i == avx512 {
 		g.op("KMOVW", "R9", "K1")
+		g.op("VPBROADCASTD", "R10", g.count)
 	} else {
 		g.keep = g.alloc()
 		g.op("VMOVD", "R9", g.keep.x())
@@ -79,85 +46,91 @@ func gemmFn(i *isa, k kind, cols int) string {
 	}
 	g.op("XORL", "AX", "AX")
 	g.label("block")
-	for g.half = 0; g.half < 64; g.half += 4 * i.rows {
-		if k.size == 32 {
-			g.block32()
-		} else {
-			g.block256()
-		}
+	if m.size == 32 {
+		g.block32()
+	} else {
+		g.block256()
+	}
+	if i == avx2 {
+		g.otherHalf()
 	}
 	g.next()
-	return g.text(fmt.Sprintf("gemm%sc%d%s", k.name, cols, i.name), []arg{{"sums", "*float32", "DI"}, {"panel", "*byte", "SI"}, {"acts", "*byte", "DX"},
-		{"group", "int", "BX"}, {"record", "int", "R8"}, {"blocks", "int", "CX"}, {"keep", "int", "R9"}, {"offset", "int", "R10"}})
+	return g.text(fmt.Sprintf("gemm%sc%d%s", i.kind(m), cols, i.name), []arg{{"sums", "*float32", "DI"}, {"panel", "*byte", "SI"},
+		{"acts", "*byte", "DX"}, {"group", "int", "BX"}, {"record", "int", "R8"}, {"blocks", "int", "CX"}, {"keep", "int", "R9"},
+		{"offset", "int", "R10"}})
 }
 
-// next goes on to the next block, and sets keep when every lane has been begun.
+// otherHalf does the same block again for the upper 8 rows. Panels are aligned to 64 bytes.
+func (g *gemm) otherHalf() {
+	g.op("ADDQ", 32, "SI")
+	g.op("ADDQ", 32, "DI")
+	g.op("TESTL", 32, "SI")
+	g.op("JNZ", "block")
+	g.op("SUBQ", 64, "SI")
+	g.op("SUBQ", 64, "DI")
+}
+
+// next goes on to the next block, and sets keep once every lane has been begun.
 func (g *gemm) next() {
 	g.op("ADDQ", "R8", "DX")
-	g.op("ADDQ", g.k.like().recordBytes(), "SI")
-	if g.k.size == 32 {
+	g.op("ADDQ", g.m.record(), "SI")
+	if g.m.size == 32 {
 		g.op("ADDL", 64*g.cols, "AX")
 		g.op("CMPL", "AX", 8*64*g.cols)
-		g.op("JNE", "begun")
+		g.op("JNE", "lane")
 		g.op("XORL", "AX", "AX")
 	}
-	if g.wide == 'Z' {
+	if g.rows == 16 {
 		g.op("KXNORW", "K1", "K1", "K1")
 	} else {
 		g.op("VPCMPEQD", g.keep, g.keep, g.keep)
 	}
-	if g.k.size == 32 {
-		g.label("begun")
+	if g.m.size == 32 {
+		g.label("lane")
 	}
 	g.op("DECQ", "CX")
 	g.op("JNZ", "block")
 }
 
-// at is an operand in the record of column c, relative to base: DX or R12.
-func (g *gemm) at(base string, c, off int) string {
-	return fmt.Sprintf("%d(%s)%s", c%4*g.k.actBytes()+off, base, []string{"", "(BX*1)", "(BX*2)"}[c/4])
+// act is an operand in the record of column c, at base: DX or R12.
+func (g *gemm) act(base string, c, off int) string {
+	return fmt.Sprintf("%d(%s)%s", c%4*g.m.act()+off, base, []string{"", "(BX*1)", "(BX*2)"}[c/4])
 }
 
-func (g *gemm) panel(at int) string { return fmt.Sprintf("%d(SI)", at+g.half) }
+// panel loads a line of the panel.
+func (g *gemm) panel(at int) vec { return g.load(fmt.Sprintf("%d(SI)", at)) }
 
 func (g *gemm) block32() {
 	isum := g.allocs(g.cols)
-	for c, r := range isum {
-		if g.k.min || g.k.signed {
-			g.zero(r)
+	for c, v := range isum {
+		if g.m.offset == 32 || !g.unsigned(g.m) {
+			g.zero(v)
 		} else {
-			g.op("VPBROADCASTD", g.at("DX", c, q32Neg), r)
-			g.op("VPSLLVD", g.count, r, r)
+			g.op("VPBROADCASTD", g.act("DX", c, neg32), v)
+			g.op("VPSLLVD", g.count, v, v)
 		}
 	}
 	g.codes(isum, "SI", "DX", func() any { return g.dwords(0x00010001) })
-	d := g.alloc()
-	g.op("MOV", g.panel(g.k.like().scaleAt()), d)
-	m := vec(-1)
-	if g.k.min {
-		m = g.alloc()
-		g.op("MOV", g.panel(g.k.like().scaleAt()+64), m)
+	d, m := g.panel(g.m.floatsAt()), vec(-1)
+	if g.m.min {
+		m = g.panel(g.m.floatsAt() + 64)
 	}
-	for c, r := range isum {
-		g.addFloat(c, r, d, q32Scale, func(acc, t vec) {
-			if g.k.min {
-				g.fmaScalar("VFMADD231PS", g.at("DX", c, q32Sum), m, acc, t)
+	for c, v := range isum {
+		g.addFloat(c, v, d, func(acc, t vec) {
+			if g.m.min {
+				g.fmaScalar(g.act("DX", c, sum32), m, acc, t)
 			}
 		})
 	}
-	g.release(d)
-	if g.k.min {
-		g.release(m)
-	}
 }
 
-// addFloat adds the integer sum of column c, times its scales, to the running sum, then calls more, and releases isum.
-func (g *gemm) addFloat(c int, isum, d vec, scale int, more func(acc, t vec)) {
+// addFloat adds the integer sum of column c, times its scales, to the running sum, with what more adds, and releases isum.
+func (g *gemm) addFloat(c int, isum, d vec, more func(acc, t vec)) {
 	t, acc := g.alloc(), g.alloc()
 	g.op("VCVTDQ2PS", isum, isum)
-	g.mulScalar(g.at("DX", c, scale), d, t)
-	mem := fmt.Sprintf("%d(DI)(AX*1)", 64*c+g.half)
-	if g.wide == 'Z' {
+	g.mulScalar(g.act("DX", c, g.m.scaleOfAct()), d, t)
+	mem := fmt.Sprintf("%d(DI)(AX*1)", 64*c)
+	if g.rows == 16 {
 		g.op("VMOVUPS.Z", mem, "K1", acc)
 	} else {
 		g.op("VANDPS", mem, g.keep, acc)
@@ -168,154 +141,114 @@ func (g *gemm) addFloat(c int, isum, d vec, scale int, more func(acc, t vec)) {
 	g.release(t, acc, isum)
 }
 
-// codes adds the products of the codes that share a scale to isum. unit is what word sums are multiplied with on the way at AVX2.
+// codes adds the products of the codes that share a scale to isum. unit is what words are multiplied with on the way at AVX2.
 func (g *gemm) codes(isum []vec, panel, acts string, unit func() any) {
 	words := make([]vec, g.cols)
-	for i := range g.k.codes() {
-		w := g.alloc()
-		g.op("MOV", fmt.Sprintf("%d(%s)", 64*i+g.half, panel), w)
-		if g.wide == 'Z' {
-			for c, r := range isum {
-				g.op("VPDPBUSD.BCST", g.at(acts, c, 4*i), w, r)
+	for i := range g.m.codes() {
+		w := g.load(fmt.Sprintf("%d(%s)", 64*i, panel))
+		if g.rows == 16 {
+			for c, v := range isum {
+				g.op("VPDPBUSD.BCST", g.act(acts, c, 4*i), w, v)
 			}
 			g.release(w)
 			continue
 		}
-		first, last := i%g.k.steps == 0, (i+1)%g.k.steps == 0 || i == g.k.codes()-1
-		g.words(words, w, acts, i, first)
-		if last {
-			u := unit()
-			for c, r := range words {
-				g.op("VPMADDWD", u, r, r)
-				g.op("VPADDD", r, isum[c], isum[c])
-				g.release(r)
+		a := g.magnitude(g.m.signed, w)
+		for c := range words {
+			t := g.words(g.act(acts, c, 4*i), w, a)
+			if i%g.m.steps() == 0 {
+				words[c] = t
+			} else {
+				g.op("VPADDW", t, words[c], words[c])
+				g.release(t)
 			}
 		}
-	}
-}
-
-// words makes or continues the word sums of all columns with code i, and releases w.
-func (g *gemm) words(sums []vec, w vec, acts string, i int, first bool) {
-	a := w
-	if g.k.signed {
-		a = g.alloc()
-		g.op("VPABSB", w, a)
-	}
-	for c := range sums {
-		t := g.alloc()
-		g.op("VPBROADCASTD", g.at(acts, c, 4*i), t)
-		if g.k.signed {
-			g.op("VPSIGNB", w, t, t)
+		if g.release(w); a != w {
+			g.release(a)
 		}
-		g.op("VPMADDUBSW", t, a, t)
-		if first {
-			sums[c] = t
-		} else {
-			g.op("VPADDW", t, sums[c], sums[c])
-			g.release(t)
+		if (i+1)%g.m.steps() == 0 {
+			for c, v := range words {
+				g.op("VPMADDWD", unit(), v, v)
+				g.op("VPADDD", v, isum[c], isum[c])
+				g.release(v)
+			}
 		}
-	}
-	g.release(w)
-	if a != w {
-		g.release(a)
 	}
 }
 
 func (g *gemm) block256() {
-	m := g.k.like()
-	loop := fmt.Sprintf("sub%d", g.half)
-	isum := g.allocs(g.cols)
-	for _, r := range isum {
-		g.zero(r)
-	}
+	isum := g.zeros(g.cols)
 	g.op("MOVQ", "SI", "R10")
-	g.op("LEAQ", fmt.Sprintf("%d(SI)", m.size*16), "R11")
+	g.op("LEAQ", fmt.Sprintf("%d(SI)", g.m.scalesAt()), "R11")
 	g.op("MOVQ", "DX", "R12")
-	g.op("MOVL", m.subs(), "R13")
-	g.label("%s", loop)
+	g.op("MOVL", g.m.scales(), "R13")
+	g.label("sub")
 	g.subBlock(isum)
-	g.op("ADDQ", 16*m.sub, "R10")
+	g.op("ADDQ", 16*g.m.sub, "R10")
 	g.op("ADDQ", 64, "R11")
-	g.op("ADDQ", m.sub, "R12")
+	g.op("ADDQ", g.m.sub, "R12")
 	g.op("DECL", "R13")
-	g.op("JNZ", loop)
+	g.op("JNZ", "sub")
 	var aux []vec
-	if m.min || !g.k.signed {
+	if g.m.min || g.unsigned(g.m) {
 		aux = g.pairs()
 	}
-	d := g.alloc()
-	if m.min {
-		g.op("MOV", g.panel(m.scaleAt()+64), d)
-		dm := d
-		d = g.alloc()
-		g.op("MOV", g.panel(m.scaleAt()), d)
-		for c, r := range isum {
-			g.addFloat(c, r, d, q256Scale, func(acc, t vec) {
+	d := g.panel(g.m.floatsAt())
+	if g.m.min {
+		m := g.panel(g.m.floatsAt() + 64)
+		for c, v := range isum {
+			g.addFloat(c, v, d, func(acc, t vec) {
 				g.op("VCVTDQ2PS", aux[c], aux[c])
-				g.mulScalar(g.at("DX", c, q256Scale), dm, t)
+				g.mulScalar(g.act("DX", c, scale256), m, t)
 				g.op("VFNMADD231PS", t, aux[c], acc)
 			})
 		}
-		g.release(dm)
-	} else {
-		g.op("MOV", g.panel(m.scaleAt()), d)
-		for c, r := range isum {
-			if aux != nil {
-				g.op("VPSLLVD", g.count, aux[c], aux[c])
-				g.op("VPSUBD", aux[c], r, r)
-			}
-			g.addFloat(c, r, d, q256Scale, func(acc, t vec) {})
-		}
+		return
 	}
-	g.release(d)
-	g.release(aux...)
+	for c, v := range isum {
+		if aux != nil {
+			g.op("VPSLLVD", g.count, aux[c], aux[c])
+			g.op("VPSUBD", aux[c], v, v)
+		}
+		g.addFloat(c, v, d, func(acc, t vec) {})
+	}
 }
 
 // subBlock adds a sub-block's products, times its integer scales, to isum.
 func (g *gemm) subBlock(isum []vec) {
-	scale := fmt.Sprintf("%d(R11)", g.half)
-	if g.wide == 'Y' {
-		g.codes(isum, "R10", "R12", func() any { return scale })
+	if g.rows == 8 {
+		g.codes(isum, "R10", "R12", func() any { return "(R11)" })
 		return
 	}
-	sums := g.allocs(g.cols)
-	for _, r := range sums {
-		g.zero(r)
-	}
+	sums := g.zeros(g.cols)
 	g.codes(sums, "R10", "R12", nil)
-	sc := g.alloc()
-	g.op("MOV", scale, sc)
-	for c, r := range sums {
-		g.op("VPMULLD", sc, r, r)
-		g.op("VPADDD", r, isum[c], isum[c])
+	sc := g.load("(R11)")
+	for c, v := range sums {
+		g.op("VPMULLD", sc, v, v)
+		g.op("VPADDD", v, isum[c], isum[c])
 	}
 	g.release(sc)
 	g.release(sums...)
 }
 
-// pairs is the sums of words by sums of activations, a register a column.
+// pairs is the sums over pairs of words of the panel and sums of activations, a register a column.
 func (g *gemm) pairs() []vec {
-	m := g.k.like()
-	at := q256Sum32
-	if m.sub == 16 {
-		at = q256Sum16
+	at := sum32of256
+	if g.m.sub == 16 {
+		at = sum16of256
 	}
-	aux := g.allocs(g.cols)
-	for _, r := range aux {
-		g.zero(r)
-	}
-	for p := range m.subs() / 2 {
-		w := g.alloc()
-		g.op("MOV", g.panel(m.pairsAt()+64*p), w)
-		for c, r := range aux {
-			if g.wide == 'Z' {
-				g.op("VPDPWSSD.BCST", g.at("DX", c, at+4*p), w, r)
+	aux := g.zeros(g.cols)
+	for p := range g.m.scales() / 2 {
+		w := g.panel(g.m.pairsAt() + 64*p)
+		for c, v := range aux {
+			if g.rows == 16 {
+				g.op("VPDPWSSD.BCST", g.act("DX", c, at+4*p), w, v)
 				continue
 			}
 			t := g.alloc()
-			g.op("VPBROADCASTD", g.at("DX", c, at+4*p), t)
+			g.op("VPBROADCASTD", g.act("DX", c, at+4*p), t)
 			g.op("VPMADDWD", w, t, t)
-			g.op("VPADDD", t, r, r)
+			g.op("VPADDD", t, v, v)
 			g.release(t)
 		}
 		g.release(w)
@@ -323,8 +256,8 @@ func (g *gemm) pairs() []vec {
 	return aux
 }
 
-// finishFn ends running sums: y gets 16 results a column.
-func finishFn(i *isa, size int) string {
+// finishFn ends running sums of some columns: 16 results each go to y.
+func finishFn(i *isa, lanes int) string {
 	f := newFn(i)
 	f.op("SHLQ", 2, "R8")
 	f.op("MOVQ", "CX", "R9") // bytes a lane
@@ -333,15 +266,10 @@ func finishFn(i *isa, size int) string {
 	f.op("LEAQ", "(R9)(R9*4)", "R11")
 	f.op("LEAQ", "(R10)(R9*4)", "R12")
 	f.label("column")
-	lanes := []string{"", "(R9*1)", "(R9*2)", "(R10*1)", "(R9*4)", "(R11*1)", "(R10*2)", "(R12*1)"}
-	for half := 0; half < 64; half += 4 * i.rows {
+	at := []string{"", "(R9*1)", "(R9*2)", "(R10*1)", "(R9*4)", "(R11*1)", "(R10*2)", "(R12*1)"}
+	for half := 0; half < 64; half += i.bytes() {
 		v := f.alloc()
-		if size == 32 {
-			f.fold8(v, func(l int) string { return fmt.Sprintf("%d(SI)%s", half, lanes[l]) })
-		} else {
-			f.op("VMOVUPS", fmt.Sprintf("%d(SI)", half), v)
-		}
-		f.canonical(v)
+		f.fold(v, lanes, func(l int) string { return fmt.Sprintf("%d(SI)%s", half, at[l]) })
 		f.op("VMOVUPS", v, fmt.Sprintf("%d(DI)", half))
 		f.release(v)
 	}
@@ -349,6 +277,6 @@ func finishFn(i *isa, size int) string {
 	f.op("ADDQ", "R8", "DI")
 	f.op("DECQ", "CX")
 	f.op("JNZ", "column")
-	return f.text(fmt.Sprintf("finish%d%s", size, i.name), []arg{{"y", "*float32", "DI"}, {"ldy", "int", "R8"}, {"sums", "*float32", "SI"},
+	return f.text(fmt.Sprintf("finish%d%s", lanes, i.name), []arg{{"y", "*float32", "DI"}, {"ldy", "int", "R8"}, {"sums", "*float32", "SI"},
 		{"cols", "int", "CX"}})
 }

@@ -26,10 +26,31 @@ func (f *fn) rowPointers() {
 	f.op("LEAQ", fmt.Sprintf("(%s)(%s*2)", stride, stride), stride3)
 }
 
-func (f *fn) nextBlock(bytes int) {
+// forward moves on along the rows.
+func (f *fn) forward(bytes int) {
 	for i := range f.rows / 4 {
 		f.op("ADDQ", bytes, rowBase[i])
 	}
+}
+
+// ahead begins the prefetching of n bytes at SI, to the second-level cache; prefetch issues the next few; behind the rest, and moves SI on.
+func (f *fn) ahead(n int) {
+	for off := 0; off < n; off += 64 {
+		f.prefetching = append(f.prefetching, off)
+	}
+}
+
+func (f *fn) prefetch(few int) {
+	few = min(few, len(f.prefetching))
+	for _, off := range f.prefetching[:few] {
+		f.op("PREFETCHT1", fmt.Sprintf("%d(SI)", off))
+	}
+	f.prefetching = f.prefetching[few:]
+}
+
+func (f *fn) behind(n int) {
+	f.prefetch(len(f.prefetching))
+	f.op("ADDQ", n, "SI")
 }
 
 // loadX loads 16 bytes into the lowest quarter of r, insertX puts 16 bytes (memory or a register) into quarter i.

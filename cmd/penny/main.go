@@ -19,6 +19,7 @@ var version = "0.1.0-dev"
 
 type cli struct {
 	Run        runCmd        `cmd:"" help:"Answer one question."`
+	Chat       chatCmd       `cmd:"" help:"A conversation in the terminal."`
 	Inspect    inspectCmd    `cmd:"" help:"Show what a checkpoint is and what running it takes."`
 	Score      scoreCmd      `cmd:"" help:"Log-probability of ids or text."`
 	Perplexity perplexityCmd `cmd:"" help:"Perplexity of a text file, by llama.cpp's measure."`

@@ -1,0 +1,207 @@
+// Package mathgrade decides whether a mathematical answer equals the expected one. Both are parsed; numbers are compared exactly, symbolic
+// expressions by a normal form and then by evaluation at several points with stated error. Two verdicts are given: strict (same value, same
+// kind of object, same unit) and lenient (the conventions of docs/GRADING.md). The work on any input is bounded by counting, not by time.
+package mathgrade
+
+import (
+	"strings"
+
+	"github.com/pennyml/penny/task"
+	"github.com/pennyml/penny/task/mathgrade/expr"
+)
+
+// Options choose how to grade.
+type Options struct {
+	Strict bool // the strict verdict decides
+}
+
+// result is the outcome of comparing two answers.
+type result struct {
+	strict, lenient bool
+	stage, reason   string
+}
+
+func yes(stage, reason string) result  { return result{true, true, stage, reason} }
+func no(stage, reason string) result   { return result{false, false, stage, reason} }
+func lenient(stage, why string) result { return result{false, true, stage, why} }
+
+// loosen is r with the strict verdict withdrawn for the reason why.
+func (r result) loosen(why string) result {
+	if r.lenient && r.strict {
+		return result{false, true, r.stage, r.reason + "; not strictly: " + why}
+	}
+	return r
+}
+
+// Grade extracts the final answer of a model's text and compares it with gold.
+func Grade(text, gold string, o Options) task.Verdict {
+	g := goldAnswer(gold)
+	if v, ok := gradeChoice(text, gold, o, true); ok {
+		return v
+	}
+	if squeeze(text) == squeeze(gold) && strings.TrimSpace(gold) != "" && len(text) < 2000 && !strings.Contains(text, "think>") {
+		return verdict(Extraction{strings.TrimSpace(text), "whole text"}, yes("text", "the same text"), o)
+	}
+	return verdict2(Extract(text), g, o)
+}
+
+// Answer compares an answer that is already extracted with gold.
+func Answer(pred, gold string, o Options) task.Verdict {
+	if v, ok := gradeChoice(pred, gold, o, false); ok {
+		return v
+	}
+	e := Extraction{strings.TrimSpace(pred), "given"}
+	if b := boxed(pred); b != "" {
+		e.Answer = b
+	}
+	return verdict2(e, goldAnswer(gold), o)
+}
+
+// goldAnswer takes the answer out of a gold text that is a whole solution or sentence.
+func goldAnswer(gold string) string {
+	if e := Extract(gold); e.Rule != "" {
+		return e.Answer
+	}
+	return gold
+}
+
+func verdict2(e Extraction, gold string, o Options) task.Verdict {
+	switch {
+	case e.Rule == "" || strings.TrimSpace(e.Answer) == "":
+		return verdict(e, no("extraction", "no answer was found in the text"), o)
+	case strings.TrimSpace(gold) == "":
+		return verdict(e, no("extraction", "there is no expected answer to compare with"), o)
+	}
+	return verdict(e, compareText(e.Answer, gold), o)
+}
+
+func verdict(e Extraction, r result, o Options) task.Verdict {
+	v := task.Verdict{Right: r.lenient, Strict: r.strict, Lenient: r.lenient, Extracted: e.Answer, Stage: r.stage, Reason: r.reason}
+	if o.Strict {
+		v.Right = r.strict
+	}
+	if v.Right {
+		v.Reward = 1
+	}
+	return v
+}
+
+// Equal compares two answers that are already extracted and gives both verdicts, with the deciding stage and the reason.
+func Equal(pred, gold string) (strict, lenient bool, stage, reason string) {
+	r := compareText(pred, gold)
+	return r.strict, r.lenient, r.stage, r.reason
+}
+
+// compareText tries the readings of both texts: as mathematics, with a decimal comma, and as words.
+func compareText(pred, gold string) result {
+	if len(pred) > expr.MaxBytes || len(gold) > expr.MaxBytes {
+		if pred == gold {
+			return yes("text", "the same text")
+		}
+		return no("limits", "the answer is longer than the grader reads")
+	}
+	p, g := clean(pred), clean(gold)
+	if squeeze(p) == squeeze(g) && squeeze(g) != "" {
+		return yes("text", "the same text")
+	}
+	if r, ok := sameWords(p, g); ok {
+		return r
+	}
+	pn, perr := expr.Parse(p)
+	gn, gerr := expr.Parse(g)
+	if perr == nil && gerr == nil && !(pn.Kind == expr.Text && gn.Kind == expr.Text) {
+		c := &comparer{budget: totalBudget}
+		r := c.compare(pn, gn, 0)
+		if !r.lenient {
+			if a, ok := c.otherReadings(p, g, pn, gn); ok {
+				return a
+			}
+		}
+		return r
+	}
+	return compareWords(p, g, perr, gerr)
+}
+
+// sameWords accepts texts of letters only that are the same words, before any of them is read as a product of variables.
+func sameWords(p, g string) (result, bool) {
+	if hasMath(p) || hasMath(g) {
+		return result{}, false
+	}
+	wp, wg := words(p), words(g)
+	if len(wg) > 2 && wp == wg {
+		return lenient("words", "the same words without case, articles and punctuation"), true
+	}
+	a, ok1 := truth(wp)
+	b, ok2 := truth(wg)
+	if ok1 && ok2 && a == b && len(wp)+len(wg) > 2 {
+		return lenient("words", "the same yes or no"), true
+	}
+	return result{}, false
+}
+
+func compareWords(p, g string, perr, gerr error) result {
+	wp, wg := words(p), words(g)
+	if wp != "" && wp == wg && !(gerr == nil && hasMath(g)) {
+		return lenient("words", "the same words without case, articles and punctuation")
+	}
+	if a, ok := truth(wp); ok {
+		if b, ok := truth(wg); ok && a == b {
+			return lenient("words", "the same yes or no")
+		}
+	}
+	switch {
+	case perr != nil && gerr == nil:
+		return no("parse", "the answer does not parse: "+perr.Error())
+	case gerr != nil && perr == nil:
+		return no("parse", "the expected answer is text: "+gerr.Error())
+	}
+	return no("words", "different words")
+}
+
+// hasMath guards against reading "a + 1" and "a 1" as the same words.
+func hasMath(s string) bool {
+	s = textCmd.ReplaceAllString(s, "")
+	return strings.ContainsAny(s, "+-*/^=<>\\0123456789")
+}
+
+func truth(w string) (val, ok bool) {
+	switch w {
+	case "yes", "y", "true", "t", "correct":
+		return true, true
+	case "no", "n", "false", "f", "incorrect":
+		return false, true
+	}
+	return false, false
+}
+
+// otherReadings tries what a comma may also mean: 1,22 as 1.22, and 1,234 as a list.
+func (c *comparer) otherReadings(p, g string, pn, gn *expr.Node) (result, bool) {
+	dp, dg := decimalComma(p), decimalComma(g)
+	if dp == p && dg == g {
+		return result{}, false
+	}
+	for _, pair := range [][2]string{{dp, g}, {p, dg}, {dp, dg}} {
+		a, err := expr.Parse(pair[0])
+		if err != nil {
+			continue
+		}
+		b, err := expr.Parse(pair[1])
+		if err != nil {
+			continue
+		}
+		if r := c.compare(a, b, 0); r.lenient {
+			return r.loosen("read with a decimal comma"), true
+		}
+	}
+	return result{}, false
+}
+
+// decimalComma reads d,dd as a decimal when that is the whole answer.
+func decimalComma(s string) string {
+	t := strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(s), "$"))
+	i := strings.IndexByte(t, ',')
+	if i < 1 || strings.Count(t, ",") != 1 || i+1 == len(t) || strings.Trim(t[i+1:], "0123456789") != "" || strings.Trim(strings.TrimPrefix(t[:i], "-"), "0123456789") != "" {
+		return s
+	}
+	return t[:i] + "." + t[i+1:]
+}

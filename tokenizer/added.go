@@ -12,10 +12,10 @@ import (
 
 // addedToken is a token recognised in running text before the model sees it.
 type addedToken struct {
-	text                              string
+	text                              string // what is looked for
+	name                              string // what the file calls it: text before it was normalised
 	id                                int32
 	special                           bool // a control token
-	normalized                        bool // looked for in normalised text
 	singleWord, leftStrip, rightStrip bool
 }
 
@@ -24,12 +24,13 @@ type added struct {
 	raw, normalized matcher
 }
 
-// find returns the added token with this text, or nil.
-func (a *added) find(text string) *addedToken {
+// find returns the added token of this name, or nil.
+func (a *added) find(name string) *addedToken {
 	for _, m := range []*matcher{&a.raw, &a.normalized} {
-		i, ok := slices.BinarySearchFunc(m.tokens, text, func(tok addedToken, s string) int { return cmp.Compare(tok.text, s) })
-		if ok {
-			return &m.tokens[i]
+		for i := range m.tokens {
+			if m.tokens[i].name == name {
+				return &m.tokens[i]
+			}
 		}
 	}
 	return nil
@@ -46,6 +47,9 @@ func newMatcher(tokens []addedToken) (m matcher, err error) {
 	m.tokens = tokens
 	slices.SortFunc(m.tokens, func(a, b addedToken) int { return cmp.Compare(a.text, b.text) })
 	for i, tok := range m.tokens {
+		if tok.name == "" {
+			m.tokens[i].name = tok.text
+		}
 		if tok.text == "" {
 			return m, fmt.Errorf("added token %d is empty", tok.id)
 		}

@@ -285,14 +285,23 @@ func (m *bpe) symbols(syms []bpeSymbol, piece string) ([]bpeSymbol, string) {
 	return syms, piece
 }
 
-// closeUp moves the symbols together, as if what was dropped between them had not been there.
+// closeUp moves the symbols together, as if what was dropped between them had not been there. A byte that belongs to no symbol stands for
+// what was dropped at either end, so that what is left there does not become the beginning or the end of the piece.
 func closeUp(syms []bpeSymbol, piece string) string {
-	buf := make([]byte, 0, len(piece))
+	buf := make([]byte, 0, len(piece)+2)
+	if len(syms) > 0 && syms[0].lo > 0 {
+		buf = append(buf, 0)
+	}
+	last := uint32(0)
 	for i := range syms {
 		s := &syms[i]
 		lo := len(buf)
 		buf = append(buf, piece[s.lo:s.hi]...)
+		last = s.hi
 		s.lo, s.hi = uint32(lo), uint32(len(buf))
+	}
+	if int(last) < len(piece) {
+		buf = append(buf, 0)
 	}
 	return string(buf)
 }

@@ -24,41 +24,37 @@ const (
 
 // classes holds the class of every code point: 1.1 MB of address space of which a text touches a few pages.
 // It is filled on first use (under a millisecond).
-var classes = sync.OnceValue(func() *[unicode.MaxRune + 1]class {
-	t := new([unicode.MaxRune + 1]class)
+var classes = sync.OnceValue(func() *classTable {
+	t := new(classTable)
 	for _, g := range []struct {
-		tables []*unicode.RangeTable
-		class  class
+		class class
+		names []string
 	}{
-		{[]*unicode.RangeTable{unicode.Lu, unicode.Lt}, upper},
-		{[]*unicode.RangeTable{unicode.Ll}, lower},
-		{[]*unicode.RangeTable{unicode.Lm, unicode.Lo}, letter},
-		{[]*unicode.RangeTable{unicode.M}, mark},
-		{[]*unicode.RangeTable{unicode.N}, number},
-		{[]*unicode.RangeTable{unicode.P}, punct},
-		{[]*unicode.RangeTable{unicode.S}, symbol},
-		{[]*unicode.RangeTable{unicode.White_Space}, space},
+		{upper, []string{"Lu", "Lt"}}, {lower, []string{"Ll"}}, {letter, []string{"Lm", "Lo"}}, {mark, []string{"M"}}, {number, []string{"N"}},
+		{punct, []string{"P"}}, {symbol, []string{"S"}},
 	} {
-		for _, table := range g.tables {
-			for _, r := range table.R16 {
-				for c := uint32(r.Lo); c <= uint32(r.Hi); c += uint32(r.Stride) {
-					t[c] |= g.class
-				}
-			}
-			for _, r := range table.R32 {
-				for c := r.Lo; c <= r.Hi; c += r.Stride {
-					t[c] |= g.class
-				}
-			}
+		for _, name := range g.names {
+			t.mark(propertySet(name), g.class)
 		}
 	}
+	t.mark(spaceSet(), space)
 	return t
 })
+
+type classTable [unicode.MaxRune + 1]class
+
+func (t *classTable) mark(s runeSet, c class) {
+	for _, r := range s {
+		for i := r.lo; i <= r.hi; i++ {
+			t[i] |= c
+		}
+	}
+}
 
 // text is a string with fast access to the classes of its characters.
 type text struct {
 	s       string
-	classes *[unicode.MaxRune + 1]class
+	classes *classTable
 }
 
 // at returns the character at byte i with its width and class; past the end it returns width 0 and no class.

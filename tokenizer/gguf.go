@@ -152,7 +152,7 @@ func (g *ggufVocab) buildBPE(t *Tokenizer, kind string) (addBOS bool, err error)
 	t.kind, t.model, t.repair, t.stages = "byte-level BPE", m, replaceLenient, pre.stages
 	if pre.spm {
 		t.kind, t.norm = "BPE", replaceAll(" ", spmSpace)
-		m.newlines = true
+		m.newlines = pre.newlines
 		err = g.spmTexts(t, m)
 	} else {
 		m.bytes = new([256]int32)

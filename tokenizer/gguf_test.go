@@ -111,3 +111,20 @@ func BenchmarkFromGGUF(b *testing.B) {
 		f.Close()
 	}
 }
+
+// TestPreTokenizers compiles every named pre-tokenizer.
+func TestPreTokenizers(t *testing.T) {
+	for name := range ggufPres {
+		pre, err := findPre(name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, s := range pre.stages {
+			s.split("Hello, it's 12345 中文 \n\n  ok", true, func(string, bool) {})
+		}
+	}
+	if _, err := findPre("no such"); err == nil {
+		t.Error("an unknown name is no error")
+	}
+}

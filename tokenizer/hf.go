@@ -262,7 +262,8 @@ func (f *hfFile) build() (*Tokenizer, error) {
 	if err := f.buildModel(t, names, pre); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	if err := f.buildAdded(t); err != nil {
+	shown, err := f.buildAdded(t, names)
+	if err != nil {
 		return nil, err
 	}
 	dec, err := parseDecoder(f.parts["decoder"], pre.bytes)
@@ -270,7 +271,9 @@ func (f *hfFile) build() (*Tokenizer, error) {
 		return nil, fmt.Errorf("decoder: %w", err)
 	}
 	t.lead = dec.lead
-	if t.pieces, err = dec.pieces(names, t.model); err != nil {
+	if m, ok := t.model.(*bpe); ok && m.bytes != nil && dec.bytes && &shown[0] == &names[0] {
+		t.pieces = m.vocab.keys
+	} else if t.pieces, err = dec.pieces(shown); err != nil {
 		return nil, err
 	}
 	if t.prefix, t.suffix, err = parsePostProcessor(f.parts["post_processor"], t.VocabSize()); err != nil {
@@ -279,10 +282,13 @@ func (f *hfFile) build() (*Tokenizer, error) {
 	return t, f.checkTruncation()
 }
 
-func (f *hfFile) buildAdded(t *Tokenizer) error {
+// buildAdded enters the added tokens. The text that some are looked for by, and shown as, is their name normalised.
+func (f *hfFile) buildAdded(t *Tokenizer, names []string) (shown []string, err error) {
 	var raw, normalized []addedToken
+	shown = names
 	for _, a := range f.added {
-		tok := addedToken{a.Content, int32(a.ID), a.Special, a.Normalized, a.SingleWord, a.LStrip, a.RStrip}
+		tok := addedToken{text: a.Content, name: a.Content, id: int32(a.ID), special: a.Special,
+			singleWord: a.SingleWord, leftStrip: a.LStrip, rightStrip: a.RStrip}
 		if !a.Normalized {
 			raw = append(raw, tok)
 			continue
@@ -290,16 +296,21 @@ func (f *hfFile) buildAdded(t *Tokenizer) error {
 		if t.norm != nil {
 			tok.text = t.norm(tok.text)
 		}
+		if tok.text != tok.name {
+			if &shown[0] == &names[0] {
+				shown = slices.Clone(names)
+			}
+			shown[tok.id] = tok.text
+		}
 		normalized = append(normalized, tok)
 	}
-	var err error
-	if t.added.raw, err = newMatcher(raw); err != nil {
-		return fmt.Errorf("added_tokens: %w", err)
+	if t.added.raw, err = newMatcher(raw); err == nil {
+		t.added.normalized, err = newMatcher(normalized)
 	}
-	if t.added.normalized, err = newMatcher(normalized); err != nil {
-		return fmt.Errorf("added_tokens: %w", err)
+	if err != nil {
+		err = fmt.Errorf("added_tokens: %w", err)
 	}
-	return nil
+	return shown, err
 }
 
 // checkTruncation refuses settings that no encoder could follow, although they are not applied here.

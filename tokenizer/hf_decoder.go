@@ -129,11 +129,8 @@ func byteToken(s string) (b byte, ok bool) {
 }
 
 // pieces returns the bytes of every token.
-func (d *hfDecoder) pieces(names []string, m model) (texts, error) {
+func (d *hfDecoder) pieces(names []string) (texts, error) {
 	if d.bytes {
-		if m, ok := m.(*bpe); ok && m.bytes != nil {
-			return m.vocab.keys, nil
-		}
 		return bytesOf(names, make([]flag, len(names)))
 	}
 	return textsOf(names, func(_ int, s string) string {

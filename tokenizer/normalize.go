@@ -185,9 +185,9 @@ func replacePattern(p pattern, to string) normalizer {
 		defer end()
 		var b strings.Builder
 		done, from := 0, 0
-		for from <= len(s) {
+		for from < len(s) {
 			lo, hi := find(t, from)
-			if lo >= len(s) {
+			if lo == len(s) {
 				break
 			}
 			b.WriteString(s[done:lo])

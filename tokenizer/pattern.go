@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// finder finds the first match of a regular expression at or after byte i of t. Without one lo is len(t.s) or more.
+// finder finds the first match of a regular expression at or after byte i of t. Without one both are len(t.s).
 type finder func(t text, i int) (lo, hi int)
 
 // pattern is a regular expression: written out by hand, or interpreted.
@@ -304,4 +304,21 @@ func threeDigits(t text, i int) (int, int) {
 		}
 	}
 	return i, i
+}
+
+// spaceEnd is \s+$, the end of a line or of the text.
+func spaceEnd(t text, i int) (int, int) {
+	for {
+		lo := t.runNot(i, space)
+		hi := t.run(lo, space)
+		if hi == len(t.s) {
+			return lo, hi
+		}
+		for p := hi - 1; p > lo; p-- { // give back up to a newline
+			if t.s[p] == '\n' {
+				return lo, p
+			}
+		}
+		i = hi
+	}
 }

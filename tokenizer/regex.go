@@ -239,17 +239,17 @@ func (m *regexMatcher) done() {
 	}
 }
 
-// find returns the first match at or after i; without one lo is past the end of the text.
+// find is the finder of a text. It leaves out an empty match at the end.
 func (m *regexMatcher) find(_ text, i int) (lo, hi int) {
-	for ; i <= len(m.s); i++ {
-		if i < len(m.s) && !utf8.RuneStart(m.s[i]) {
+	for ; i < len(m.s); i++ {
+		if !utf8.RuneStart(m.s[i]) {
 			continue
 		}
 		if e := m.match(i); e >= 0 {
 			return i, e
 		}
 	}
-	return len(m.s) + 1, len(m.s) + 1
+	return len(m.s), len(m.s)
 }
 
 // match returns the end of the match at start, or -1.
@@ -364,7 +364,8 @@ func (m *regexMatcher) holds(in *regexInst, pos int) bool {
 	}
 	before, _ := m.before(pos) // opWordEdge
 	after, _ := m.at(pos)
-	return isWord(before) != isWord(after)
+	words := wordSet()
+	return words.has(before) != words.has(after)
 }
 
 // bitPages is a large set of numbers, most of which are never entered.

@@ -367,7 +367,7 @@ func (p *regexParser) escape(fold bool) (runeSet, error) {
 	c := p.next()
 	switch c {
 	case 'd', 'D', 's', 'S', 'w', 'W':
-		set := map[rune]runeSet{'d': digitSet, 's': spaceSet, 'w': wordSet}[unicode.ToLower(c)]
+		set := map[rune]func() runeSet{'d': digitSet, 's': spaceSet, 'w': wordSet}[unicode.ToLower(c)]()
 		if unicode.IsUpper(c) {
 			set = set.negate()
 		}
@@ -423,14 +423,10 @@ func (p *regexParser) property(not bool) (runeSet, error) {
 	if strings.HasPrefix(name, "^") {
 		name, not = name[1:], !not
 	}
-	table := unicode.Categories[name]
-	if table == nil {
-		table = unicode.Scripts[name]
-	}
-	if table == nil {
+	set := propertySet(name)
+	if set == nil {
 		return nil, p.fail("property %q is not known", name)
 	}
-	set := tableSet(table)
 	if not {
 		set = set.negate()
 	}

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"slices"
 	"sort"
+	"sync"
 	"unicode"
 )
 
@@ -99,8 +100,15 @@ func (s runeSet) has(r rune) bool {
 	return i < len(s) && s[i].lo <= r
 }
 
+// The sets behind \s, \d and \w, as Oniguruma has them.
 var (
-	spaceSet = tableSet(unicode.White_Space)
-	digitSet = tableSet(unicode.Nd)
-	wordSet  = tableSet(unicode.L, unicode.M, unicode.Nd, unicode.Nl, unicode.Other_Alphabetic, unicode.Pc, unicode.Join_Control)
+	spaceSet = sync.OnceValue(func() runeSet { return tableSet(unicode.White_Space) })
+	digitSet = sync.OnceValue(func() runeSet { return propertySet("Nd") })
+	wordSet  = sync.OnceValue(func() runeSet {
+		s := tableSet(unicode.Nl, unicode.Other_Alphabetic, unicode.Pc)
+		for _, name := range []string{"L", "M", "Nd"} {
+			s = append(s, propertySet(name)...)
+		}
+		return append(s, runeSetOf('²', '³', '¹', '¼', '½', '¾')...).tidy()
+	})
 )

@@ -58,7 +58,6 @@ func (sp *splitter) split(piece string, start bool, next func(string, bool)) {
 	find, done := sp.find.on(piece)
 	for i, from := 0, 0; i < len(piece); {
 		lo, hi := find(t, from)
-		lo = min(lo, len(piece))
 		if lo > i {
 			next(piece[i:lo], start && i == 0)
 		}
@@ -85,7 +84,6 @@ func (sp *splitter) parts(t text) []span {
 	find, done := sp.find.on(t.s)
 	for i, from := 0, 0; i < len(t.s); {
 		lo, hi := find(t, from)
-		lo = min(lo, len(t.s))
 		if lo > i {
 			all = append(all, span{i, lo, sp.invert})
 		}
@@ -203,8 +201,10 @@ func words(t text, i int) (int, int) {
 	return i, i
 }
 
+// isPunctuation is \p{P} and all ASCII that is neither a letter, a digit, a space nor a control character.
 func isPunctuation(r rune) bool {
-	return r < utf8.RuneSelf && (unicode.IsPunct(r) || unicode.IsSymbol(r)) || unicode.IsPunct(r)
+	c := classes()[r]
+	return c&punct != 0 || r < utf8.RuneSelf && c&symbol != 0
 }
 
 // byteLevel is GPT-2's pre-tokenizer. The model works on bytes, so they are mapped to the byte-level alphabet only where something that

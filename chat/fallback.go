@@ -25,12 +25,12 @@ var fallbackTemplates = []struct {
 }
 
 // fallback returns a template for a model that has none, chosen by the known tokens of its vocabulary, and its name.
-func fallback(known map[string]bool, tokens map[string]string) (t *Template, name string) {
+func fallback(known map[string]bool, tokens Tokens) (t *Template, name string) {
 	for _, f := range fallbackTemplates {
 		if f.token != "" && !known[f.token] {
 			continue
 		}
-		all := map[string]string{"bos_token": f.bos, "eos_token": f.eos}
+		all := Tokens{"bos_token": f.bos, "eos_token": f.eos}
 		for name, token := range tokens {
 			all[name] = token
 		}

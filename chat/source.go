@@ -15,12 +15,15 @@ import (
 // Source is what a model's files say about its prompts.
 type Source struct {
 	Templates map[string]string // template texts by name; most models have "default" only, some "tool_use" besides
-	Tokens    map[string]string // special tokens by role: bos_token, eos_token, unk_token, pad_token, ...
+	Tokens    Tokens            // special tokens
 	Known     map[string]bool   // those tokens of the vocabulary that tell a family of templates
 }
 
+// Tokens are special tokens by role: bos_token, eos_token, unk_token, pad_token, ... are texts, additional_special_tokens a list of them.
+type Tokens map[string]jinja.Value
+
 func newSource() Source {
-	return Source{Templates: map[string]string{}, Tokens: map[string]string{}, Known: map[string]bool{}}
+	return Source{Templates: map[string]string{}, Tokens: Tokens{}, Known: map[string]bool{}}
 }
 
 // note remembers a token of the vocabulary if a fallback template goes by it.
@@ -150,10 +153,18 @@ func (s Source) addSettings(text string) error {
 		return errors.New("not a JSON object")
 	}
 	for key, v := range settings.All() {
-		if role := key.(string); strings.HasSuffix(role, "_token") {
-			if token, ok := tokenText(v); ok {
-				s.Tokens[role] = token
+		role := key.(string)
+		if token, ok := tokenText(v); ok && strings.HasSuffix(role, "_token") {
+			s.Tokens[role] = token
+		}
+		if list, ok := v.(jinja.List); ok && role == "additional_special_tokens" {
+			var texts jinja.List
+			for _, e := range list {
+				if token, ok := tokenText(e); ok {
+					texts = append(texts, token)
+				}
 			}
+			s.Tokens[role] = texts
 		}
 	}
 	if added, _ := settings.Get("added_tokens_decoder"); added != nil {

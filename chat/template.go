@@ -17,8 +17,8 @@ import (
 type Template struct {
 	// Text is the template itself.
 	Text string
-	// Tokens are the special tokens that the template sees as variables: bos_token, eos_token, ...
-	Tokens map[string]string
+	// Tokens are the special tokens, which the template sees as variables.
+	Tokens Tokens
 	// Stops are texts that end an answer although no token of the model does; only plain fallbacks need them.
 	Stops []string
 	// Now is the clock of templates that print the date.
@@ -32,7 +32,7 @@ type Template struct {
 }
 
 // Compile parses a template. Its clock is the machine's.
-func Compile(text string, tokens map[string]string) (*Template, error) {
+func Compile(text string, tokens Tokens) (*Template, error) {
 	program, err := jinja.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("chat: %w", err)

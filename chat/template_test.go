@@ -192,10 +192,10 @@ func TestOpenFolder(t *testing.T) {
 		}
 		return got + warning
 	}
-	write("tokenizer_config.json", `{"bos_token": {"content": "<s>"}, "eos_token": null, "chat_template": [
-		{"name": "default", "template": "D{{ bos_token }}"}, {"name": "tool_use", "template": "T{{ eos_token }}"}]}`)
+	write("tokenizer_config.json", `{"bos_token": {"content": "<s>"}, "eos_token": null, "additional_special_tokens": ["<a>", {"content": "<b>"}], "chat_template": [
+		{"name": "default", "template": "D{{ bos_token }}{{ additional_special_tokens[1] }}"}, {"name": "tool_use", "template": "T{{ eos_token }}"}]}`)
 	write("special_tokens_map.json", `{"bos_token": "<other>", "eos_token": "</s>"}`)
-	if a, b := rendered(false), rendered(true); a != "D<s>" || b != "T</s>" {
+	if a, b := rendered(false), rendered(true); a != "D<s><b>" || b != "T</s>" {
 		t.Errorf("got %q, %q", a, b)
 	}
 	write("chat_template.json", `{"chat_template": "J"}`)

@@ -17,8 +17,8 @@ import (
 
 // Limits bounds one rendering. A zero field stands for its default.
 type Limits struct {
-	Steps int // evaluated nodes, visited elements and every 64 bytes compared or copied; default 20 million
-	Bytes int // bytes of text and elements made, dropped ones included; default 512 MiB
+	Steps int // evaluated nodes, visited elements and every 64 bytes compared or copied; default 10 million
+	Bytes int // bytes of text and elements made, dropped ones included; default 256 MiB
 	Depth int // nesting of evaluation, macros and printed values; default 1500
 }
 
@@ -29,10 +29,10 @@ const (
 
 func (l Limits) withDefaults() Limits {
 	if l.Steps == 0 {
-		l.Steps = 20_000_000
+		l.Steps = 10_000_000
 	}
 	if l.Bytes == 0 {
-		l.Bytes = 512 << 20
+		l.Bytes = 256 << 20
 	}
 	if l.Depth == 0 {
 		l.Depth = 1500

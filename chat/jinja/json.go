@@ -170,7 +170,7 @@ func (m *machine) dump(b *strings.Builder, v Value, style *jsonStyle, newline st
 	case *Dict:
 		return m.dumpDict(b, v, style, newline)
 	default:
-		return fmt.Errorf("Object of type %s is not JSON serializable", typeName(v))
+		return fmt.Errorf("object of type %s is not JSON serializable", typeName(v))
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ func TestRenderLines(t *testing.T) {
 			"default":  "{{ bos_token }}{% if x %}{{ raise_exception('no x, ' ~ x) }}{% endif %}{{ messages[0].content }}{{ strftime_now('%Y-%m-%d') }}",
 			"tool_use": "{{ tools[0]|tojson }}",
 		},
-		Tokens: map[string]string{"bos_token": "<s>"},
+		Tokens: chat.Tokens{"bos_token": "<s>"},
 	}
 	in := `{"messages": [{"content": "é<&"}]}
 

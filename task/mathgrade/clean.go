@@ -25,7 +25,7 @@ func clean(s string) string {
 	if strings.Contains(s, "**") && strings.Count(s, "**") >= 2 {
 		s = emphasis.ReplaceAllString(s, "$1")
 	}
-	s = strings.TrimSpace(s)
+	s = strings.Trim(s, " \t\r\n\"")
 	for {
 		t := strings.TrimSpace(trailer.ReplaceAllString(s, ""))
 		if strings.HasSuffix(s, "!") && len(t) > 0 && !strings.HasSuffix(s, " !") { // a factorial

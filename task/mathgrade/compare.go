@@ -160,9 +160,28 @@ func (c *comparer) collections(p, g *expr.Node, depth int) (result, bool) {
 		if isSetCall(p) || isSetCall(g) {
 			return no("structure", "different sets"), true
 		}
+		if pl && p.Kind == expr.List && c.oneValue(p, depth) {
+			return c.compare(p.Args[0], g, depth+1).loosen("one value given in several forms"), true
+		}
+		if gl && g.Kind == expr.List && c.oneValue(g, depth) {
+			return c.compare(p, g.Args[0], depth+1).loosen("one value given in several forms"), true
+		}
 		return no("structure", "one answer against several"), true
 	}
 	return c.several(p, g, depth), true
+}
+
+// oneValue reports a short list whose items are all strictly equal, as in "15 39/40, or 639/40".
+func (c *comparer) oneValue(n *expr.Node, depth int) bool {
+	if len(n.Args) > 3 {
+		return false
+	}
+	for _, a := range n.Args[1:] {
+		if !c.compare(n.Args[0], a, depth+1).strict {
+			return false
+		}
+	}
+	return true
 }
 
 func many(n *expr.Node) bool {

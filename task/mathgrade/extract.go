@@ -16,7 +16,7 @@ const maxText = 1 << 16
 // Extraction is a final answer and the rule that found it.
 type Extraction struct {
 	Answer string
-	Rule   string // "box", "answer tag", "gsm8k marker", "answer phrase", "mathematics", "last number", "whole text", or "" when there is none
+	Rule   string // "box", "answer tag", "gsm8k marker", "answer phrase", "mathematics", "last number", "whole text", "words", or "" when there is none
 }
 
 var (
@@ -27,7 +27,7 @@ var (
 	mathEnv   = regexp.MustCompile(`(?s)\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|\$((?:[^$\\]|\\.)+?)\$|\\begin\{(?:align|equation|gather)\*?\}(.+?)\\end\{(?:align|equation|gather)\*?\}`)
 	lastNum   = regexp.MustCompile(`-?(?:\\?\$\s?)?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+,\d+|\d*\.?\d+)(?:\s*/\s*\d+)?(?:[eE][+-]?\d+)?(?:\s*\\?%)?`)
 	boxUnit   = regexp.MustCompile(`^[\s$)\]\\]*(?:(?:percent|pct|percentage)\b|\\?%)`)
-	between   = regexp.MustCompile(`^[\s$\\()\[\].,;&]*(?:(?:\\quad|\\qquad|\\text|\{|\}|and|or|,|\s|\$|\\|&|for part|but|respectively|\(\w\))[\s$.,;()\[\]]*)*$`)
+	between   = regexp.MustCompile(`^[\s$\\()\[\].,;&]*(?:(?:\\quad|\\qquad|\\text|\{|\}|and|or|,|\s|\$|\\|&|for part|but|respectively|\(\w\))[\s$.,;()\[\]"]*)*$`)
 	sentence  = regexp.MustCompile(`\.(?:\s|$)`)
 )
 
@@ -55,16 +55,12 @@ func Extract(text string) Extraction {
 		}
 		return Extraction{b, "box"}
 	}
-	if m := gsmMarker.FindAllStringSubmatch(text, -1); len(m) > 0 {
-		a := strings.TrimSpace(m[len(m)-1][1])
-		if p := phrase.FindStringIndex(a); p != nil && p[0] == 0 {
-			a = a[p[1]:]
-		}
-		return Extraction{strings.TrimRight(a, ". "), "gsm8k marker"}
+	if a, ok := Marked(text); ok {
+		return Extraction{a, "gsm8k marker"}
 	}
 	t := strings.TrimSpace(text)
 	if len(t) <= 300 && t != "" && !strings.Contains(t, "\n") {
-		if _, err := expr.Parse(clean(t)); err == nil {
+		if n, err := expr.Parse(clean(t)); err == nil && n.Kind != expr.Text {
 			return Extraction{t, "whole text"}
 		}
 	}
@@ -75,7 +71,7 @@ func Extract(text string) Extraction {
 		return e
 	}
 	if t != "" && len(t) <= 2000 {
-		return Extraction{t, "whole text"}
+		return Extraction{t, "words"}
 	}
 	return Extraction{}
 }
@@ -151,8 +147,10 @@ func boxed(text string) string {
 		first--
 	}
 	parts := make([]string, 0, last-first+1)
-	for _, s := range spans[first : last+1] {
-		parts = append(parts, s.inner)
+	for k, s := range spans[first : last+1] {
+		if k == 0 || s.inner != parts[len(parts)-1] {
+			parts = append(parts, s.inner)
+		}
 	}
 	out := strings.Join(parts, ", ")
 	if m := boxUnit.FindStringIndex(text[spans[last].end:]); m != nil && first == last && !strings.Contains(out, "%") {
@@ -178,6 +176,20 @@ func laterAnswer(text string) string {
 		return ""
 	}
 	return a
+}
+
+// Marked is what follows the last GSM8K marker ####. A marker with the word None marks nothing.
+func Marked(text string) (string, bool) {
+	m := gsmMarker.FindAllStringSubmatch(text, -1)
+	if len(m) == 0 {
+		return "", false
+	}
+	a := strings.TrimSpace(m[len(m)-1][1])
+	if p := phrase.FindStringIndex(a); p != nil && p[0] == 0 {
+		a = a[p[1]:]
+	}
+	a = strings.TrimRight(a, ". ")
+	return a, a != "" && !strings.EqualFold(a, "none")
 }
 
 // LastBox is the content of the last closed box that is not empty.
@@ -217,7 +229,7 @@ func afterPhrase(text string) (string, bool) {
 	ms := phrase.FindAllStringIndex(text, -1)
 	for k := len(ms) - 1; k >= 0; k-- {
 		rest := hope.ReplaceAllString(text[ms[k][1]:], "")
-		rest = strings.TrimLeft(rest, " \t\r\n*")
+		rest = strings.TrimLeft(strings.ReplaceAll(rest, `\"`, `"`), " \t\r\n*\"")
 		if m := mathEnv.FindStringIndex(rest); m != nil && m[0] == 0 { // up to the end of the line: "$21,16$ or $11$"
 			if line, _, _ := strings.Cut(rest[m[1]:], "\n"); !between.MatchString(strings.TrimSpace(mathEnv.ReplaceAllString(line, ","))) || mathEnv.FindString(line) == "" {
 				return strings.TrimSpace(rest[:m[1]]), true

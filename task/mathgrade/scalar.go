@@ -38,20 +38,22 @@ func (c *comparer) scalar(p, g *expr.Node, depth int) result {
 	return no("numeric", "different variables")
 }
 
-// baseNumeral compares 204_5 with 204: the base may be left out.
+// baseNumeral compares where a base is written. Numerals in bases are compared as written, since the base is what was asked for: 52_8 is
+// not answered by 42. The base itself may be left out: 204 for 204_5.
 func baseNumeral(p, g *expr.Node) (result, bool) {
 	is := func(n *expr.Node) bool { return n.Kind == expr.Call && n.Name == "based" }
 	switch {
-	case is(p) && !is(g):
+	case is(p) && is(g):
+		return no("exact", "different numerals"), true
+	case is(p):
 		p, g = g, p
-	case is(g) && !is(p):
-	default:
+	case !is(g):
 		return result{}, false
 	}
-	if p.Kind == expr.Num && p.Rat.Cmp(g.Args[0].Rat) == 0 {
+	if v := value.Exact(p); v != nil && v.Cmp(g.Args[0].Rat) == 0 {
 		return lenient("exact", "the same digits, the base left out"), true
 	}
-	return result{}, false
+	return no("exact", "a numeral in a base against another value"), true
 }
 
 func (c *comparer) rationals(p, g *expr.Node, a, b *big.Rat) result {

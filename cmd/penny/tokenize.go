@@ -18,7 +18,7 @@ import (
 
 type tokenizeCmd struct {
 	Model      string `arg:"" help:"GGUF file, Hugging Face folder, tokenizer.json (also gzipped), SentencePiece .model, or .tiktoken rank file."`
-	Decode     bool   `help:"The other way: {\"ids\"} to {\"text\"}, or {\"base64\"} where the bytes are not UTF-8."`
+	Decode     bool   `help:"The other way: {\"ids\"} to {\"text\"}, with {\"base64\"} beside it where the bytes are not UTF-8."`
 	Special    string `enum:"parse,text" default:"parse" help:"Special tokens named in a text: parse them, or take them as text (${enum})."`
 	AddSpecial bool   `help:"Put the tokens around each text that the vocabulary asks for, such as BOS."`
 	Kind       string `help:"What a rank file is: ${kinds}."`
@@ -138,14 +138,16 @@ func decodeLine(t *tokenizer.Tokenizer, dst, line []byte) ([]byte, error) {
 		return nil, err
 	}
 	b := t.AppendDecode(nil, *row.IDs)
-	if !utf8.Valid(b) {
-		dst = append(dst, `{"base64":"`...)
-		dst = base64.StdEncoding.AppendEncode(dst, b)
-		return append(dst, `"}`...), nil
+	text, err := marshalPlain(t.Decode(*row.IDs))
+	if err != nil {
+		return nil, err
 	}
-	dst = append(dst, `{"text":`...)
-	s, err := marshalPlain(string(b))
-	return append(append(dst, s...), '}'), err
+	dst = append(append(dst, `{"text":`...), text...)
+	if !utf8.Valid(b) { // the text has U+FFFD in their place; nothing is lost
+		dst = append(dst, `,"base64":"`...)
+		dst = append(base64.StdEncoding.AppendEncode(dst, b), '"')
+	}
+	return append(dst, '}'), nil
 }
 
 // marshalPlain is json.Marshal without the escapes for HTML.

@@ -188,3 +188,31 @@ func inCompany(t *testing.T, m model.Model, ids []int32) (logits []float32) {
 	}
 	return logits
 }
+
+// TestDecodeAllocatesNothing: once a network has run, a step of one token takes no memory.
+func TestDecodeAllocatesNothing(t *testing.T) {
+	for _, arch := range families {
+		for _, typ := range []dtype.Type{dtype.F32, dtype.Q8_0} {
+			m, _ := synthetic(t, wide(arch), typ, model.Options{Threads: 2})
+			c, err := m.NewCache(200)
+			if err != nil {
+				t.Fatal(err)
+			}
+			prompt := randomIDs(rand.New(rand.NewPCG(1, 1)), 100, m.Config().Vocab)
+			if _, err := model.Prefill(m, c, prompt, 0); err != nil {
+				t.Fatal(err)
+			}
+			batch := []model.Chunk{{Cache: c, IDs: prompt[:1], Logits: 1}}
+			step := func() {
+				if _, err := m.Forward(batch); err != nil {
+					t.Fatal(err)
+				}
+				c.Truncate(100)
+			}
+			step()
+			if n := testing.AllocsPerRun(20, step); n != 0 {
+				t.Errorf("%s, %v: %v allocations a step", arch, typ, n)
+			}
+		}
+	}
+}

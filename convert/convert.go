@@ -17,6 +17,7 @@ import (
 	"github.com/pennyml/penny/dtype"
 	"github.com/pennyml/penny/format/gguf"
 	"github.com/pennyml/penny/format/safetensors"
+	"github.com/pennyml/penny/internal/mmap"
 	"github.com/pennyml/penny/model"
 	"github.com/pennyml/penny/quant"
 )
@@ -47,6 +48,7 @@ func Run(ctx context.Context, in, out string, o Options) (*Result, error) {
 	defer s.Close()
 	j := &job{source: s, target: t, mix: mix, result: &Result{}, encoder: newEncoder(ctx, o.Threads, o.Progress)}
 	defer j.pool.Close()
+	j.release = s.release
 	switch {
 	case s.gguf != nil && t.gguf:
 		err = j.requantise()
@@ -108,6 +110,15 @@ func openSource(path string) (*source, error) {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.gguf.Close())
 	}
 	return s, nil
+}
+
+// release lets go of the pages read so far.
+func (s *source) release() {
+	advise := s.hf.Advise
+	if s.gguf != nil {
+		advise = s.gguf.Advise
+	}
+	_ = advise(mmap.Done) // advice only: nothing is lost where it is not taken
 }
 
 // job is one conversion.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -136,6 +137,11 @@ func drawConfig(t *rapid.T) fields {
 
 // Networks of any size and family keep every bit on the way to GGUF and back, and both files open.
 func TestRoundTripRandom(t *testing.T) {
+	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue { // each writes six files to the disk
+		if err := checks.Value.Set("30"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	base := t.TempDir()
 	n := 0
 	rapid.Check(t, func(t *rapid.T) {

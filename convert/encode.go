@@ -2,8 +2,10 @@ package convert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 
 	"github.com/pennyml/penny/dtype"
 	"github.com/pennyml/penny/internal/par"
@@ -18,7 +20,9 @@ type encoder struct {
 
 	scratch     [][3][]float32 // of each worker: values, values read back, values to be transposed
 	slots       []slot
-	done, total int64 // elements
+	done, total int64  // elements
+	mapped      int64  // elements read since release was called
+	release     func() // tells the system that what was read of the source is not needed again
 	errors      map[dtype.Type]*quant.Error
 }
 
@@ -28,6 +32,10 @@ type slot struct {
 	error quant.Error
 	err   error
 }
+
+// releaseElements is after how many elements the source's pages are let go of, so that the memory of a long conversion does not grow with the
+// model, not even on paper.
+const releaseElements = 1 << 24
 
 // unitsEach is how many units a worker gets between two writes.
 const unitsEach = 8
@@ -64,14 +72,28 @@ func (e *encoder) write(w io.Writer, v *view, t dtype.Type) error {
 			}
 			e.errors[t].Merge(s.error)
 			e.done += int64(u.elements())
+			e.mapped += int64(u.elements())
+		}
+		if e.mapped > releaseElements {
+			e.mapped = 0
+			e.release()
 		}
 		e.progress(e.done, e.total)
 	}
 	return nil
 }
 
-// fill converts one unit.
+// fill converts one unit. The source is mapped: where it was cut short meanwhile, reading faults, which becomes an error.
 func (s *slot) fill(scratch *[3][]float32, u unit, t dtype.Type) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			if _, fault := r.(interface{ Addr() uintptr }); !fault {
+				panic(r)
+			}
+			s.err = errors.New("the file cannot be read any more: it was cut short, or its device failed")
+		}
+	}()
 	n := u.elements()
 	x, back, aside := grown(&scratch[0], n), grown(&scratch[1], n), grown(&scratch[2], n)
 	s.bytes, s.error, s.err = grown(&s.bytes, t.RowBytes(n)), quant.Error{}, nil

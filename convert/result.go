@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"math"
+
 	"github.com/pennyml/penny/dtype"
 	"github.com/pennyml/penny/quant"
 )
@@ -33,7 +35,10 @@ type Figures struct {
 	Max      float64 `json:"max"`
 }
 
-func figures(e *quant.Error) Figures { return Figures{e.RMSE(), e.Relative(), e.Max} }
+// figures are finite: of originals that are all zero, but not so what was written, the relative difference is the largest number there is.
+func figures(e *quant.Error) Figures {
+	return Figures{e.RMSE(), min(e.Relative(), math.MaxFloat64), e.Max}
+}
 
 // add counts a tensor.
 func (r *Result) add(t dtype.Type, bytes int64) {

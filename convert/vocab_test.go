@@ -138,6 +138,11 @@ func TestSentencePieceVocabulary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	a, _ := f.Meta.Floats("tokenizer.ggml.scores")
+	b, _ := g.Meta.Floats("tokenizer.ggml.scores")
+	if !slices.Equal(a, b) {
+		t.Error("the scores differ")
+	}
 	for _, s := range texts(t) {
 		for _, o := range []tokenizer.Options{{}, {AddSpecial: true}} {
 			want := source.Encode(s, o)
@@ -151,5 +156,41 @@ func TestSentencePieceVocabulary(t *testing.T) {
 	}
 	if !bytes.Equal(third.AppendDecode(nil, []int32{1, 300, 301}), source.AppendDecode(nil, []int32{1, 300, 301})) {
 		t.Error("decoding differs")
+	}
+}
+
+// A folder with nothing but a SentencePiece model.
+func TestSentencePieceFolder(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(dataDir(t), "weights", "stories260K", "tok512.model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := llama()
+	config["vocab_size"] = 520
+	dir := small(t, config, nil)
+	if err := os.WriteFile(filepath.Join(dir, "tokenizer.model"), data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	source, err := tokenizer.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "x.gguf")
+	r := run(t, dir, out, Options{})
+	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "differs") { // this model makes runs of spaces one, GGUF files of this kind do not
+		t.Errorf("notes %q", r.Notes)
+	}
+	f := openGGUF(t, out)
+	got, err := tokenizer.FromGGUF(&f.Meta)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range texts(t) {
+		if strings.Contains(s, "  ") || strings.Trim(s, " ") != s || strings.ContainsAny(s, "<▁") {
+			continue
+		}
+		if a, b := source.Encode(s, tokenizer.Options{}), got.Encode(s, tokenizer.Options{}); !slices.Equal(a, b) {
+			t.Errorf("%q is %v, want %v", s, b, a)
+		}
 	}
 }

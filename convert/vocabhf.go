@@ -38,6 +38,11 @@ func (j *job) hfVocab(dir string) error {
 	if err := writeFile(filepath.Join(dir, "tokenizer.json"), text); err != nil {
 		return err
 	}
+	if w.model != nil {
+		if err := writeFile(filepath.Join(dir, "tokenizer.model"), w.model); err != nil {
+			return err
+		}
+	}
 	if err := writeJSON(filepath.Join(dir, "tokenizer_config.json"), w.settings()); err != nil {
 		return err
 	}
@@ -59,6 +64,7 @@ type hfWriter struct {
 	types  []int64
 	vocab  ordered // tokens of the model
 	added  []addedToken
+	model  []byte // the SentencePiece model; nil for other vocabularies
 }
 
 // addedToken is an entry of added_tokens.
@@ -228,6 +234,9 @@ func (w *hfWriter) sentencePiece(file, m fields) error {
 	if prefix || !ok {
 		normalizers = []fields{{"type": "Prepend", "prepend": "▁"}, space}
 		decoders = append(decoders, fields{"type": "Strip", "content": " ", "start": 1, "stop": 0})
+	}
+	if w.tokenizer.Roles().UNK >= 0 { // SentencePiece insists on an unknown piece
+		w.model = w.sentencePieceModel(scores, prefix || !ok)
 	}
 	file["normalizer"] = fields{"type": "Sequence", "normalizers": normalizers}
 	file["decoder"] = fields{"type": "Sequence", "decoders": decoders}

@@ -17,10 +17,8 @@ type Parts struct {
 	ByteLevel   bool     // tokens are spelt in the byte-level alphabet
 	WholeTokens bool     // a piece that is a token is not merged (ignore_merges)
 	SpacePrefix bool     // SentencePiece: text gets a space in front
-	OneSpace    bool     // SentencePiece: runs of spaces become one
 	Unigram     bool     // the model is Unigram, not BPE
 	Unknown     string   // the token for what has none; "" for none
-	Normalizes  bool     // text is changed before it is split, by more than SentencePiece's rules for spaces
 }
 
 // Token is one entry of a vocabulary.
@@ -213,9 +211,6 @@ func (p *Parts) readSpaces(c *component) error {
 		}
 	case c.Type == "Prepend" && c.Prepend == spmSpace:
 		p.SpacePrefix = true
-	case c.Type == "Replace" && c.Pattern != nil && or(c.Pattern.String, "") == " " && or(c.Content, "") == spmSpace:
-	default:
-		p.Normalizes = true
 	}
 	return nil
 }
@@ -244,8 +239,7 @@ func modelParts(data []byte) (*Parts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("SentencePiece model: %w", err)
 	}
-	p := &Parts{SpacePrefix: m.dummyPrefix, OneSpace: m.removeSpaces, Unigram: m.kind == 1, Unknown: m.pieces[m.unk].text,
-		Normalizes: len(m.charsmap) > 0 || m.spaceSuffix || !m.escape}
+	p := &Parts{SpacePrefix: m.dummyPrefix, Unigram: m.kind == 1, Unknown: m.pieces[m.unk].text}
 	for _, piece := range m.pieces {
 		p.Tokens = append(p.Tokens, Token{Text: piece.text, Type: TokenType(piece.typ), Score: piece.score})
 	}

@@ -25,12 +25,11 @@ type cli struct {
 	Perplexity perplexityCmd `cmd:"" help:"Perplexity of a text file, by llama.cpp's measure."`
 	Bench      benchCmd      `cmd:"" help:"Tokens a second, and the share of the machine's roofs."`
 	Tokenize   tokenizeCmd   `cmd:"" help:"Turn text into token ids and back, one JSON line each."`
+	Convert    convertCmd    `cmd:"" help:"Rewrite a model: Hugging Face folder or GGUF file, in another format or storage type."`
 	Doctor     doctorCmd     `cmd:"" help:"Show what this machine can do."`
 	Render     renderCmd     `cmd:"" help:"Render conversations with a model's chat template (JSONL in, JSONL out)."`
 
 	Version kong.VersionFlag `help:"Print version, Go and instruction-set level."`
-
-	Convert convertCmd `cmd:"" help:"Rewrite a model: Hugging Face folder or GGUF file, in another format or storage type."`
 }
 
 // hinted is an error with advice on what to do about it, printed on a line of its own.

@@ -115,6 +115,7 @@ const (
 	Sequential               // once, front to back
 	Random                   // here and there: no read-ahead
 	WillNeed                 // soon: start reading it in now
+	Done                     // not again soon: its pages need not count as this process's memory
 )
 
 // Advise passes advice about part, a sub-slice of Bytes, to the system. It changes speed only, never content.

@@ -22,6 +22,7 @@ func unmap(data []byte) error { return unix.Munmap(data) }
 
 var kernelAdvice = [...]int{
 	Normal: unix.MADV_NORMAL, Sequential: unix.MADV_SEQUENTIAL, Random: unix.MADV_RANDOM, WillNeed: unix.MADV_WILLNEED,
+	Done: unix.MADV_DONTNEED, // of a shared mapping of a file: the content stays, in the page cache and on disk
 }
 
 // advise widens part to whole pages, since the kernel takes nothing less.

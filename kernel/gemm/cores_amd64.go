@@ -21,24 +21,6 @@ func f32Tile5x4avx512(t *tile)
 func f32Tile6x4avx512(t *tile)
 
 //go:noescape
-func f32Direct1x8avx512(t *tile)
-
-//go:noescape
-func f32Direct2x4avx512(t *tile)
-
-//go:noescape
-func f32Direct3x4avx512(t *tile)
-
-//go:noescape
-func f32Direct4x4avx512(t *tile)
-
-//go:noescape
-func f32Direct5x4avx512(t *tile)
-
-//go:noescape
-func f32Direct6x4avx512(t *tile)
-
-//go:noescape
 func bf16Tile1x4avx512(t *tile)
 
 //go:noescape
@@ -57,6 +39,60 @@ func bf16Tile5x4avx512(t *tile)
 func bf16Tile6x4avx512(t *tile)
 
 //go:noescape
+func f32Direct1x8avx512(t *tile)
+
+//go:noescape
+func f32Direct2x4avx512(t *tile)
+
+//go:noescape
+func f32Direct3x4avx512(t *tile)
+
+//go:noescape
+func f32Direct4x4avx512(t *tile)
+
+//go:noescape
+func f32Direct5x4avx512(t *tile)
+
+//go:noescape
+func f32Direct6x4avx512(t *tile)
+
+//go:noescape
+func f32xf16Direct1x8avx512(t *tile)
+
+//go:noescape
+func f32xf16Direct2x4avx512(t *tile)
+
+//go:noescape
+func f32xf16Direct3x4avx512(t *tile)
+
+//go:noescape
+func f32xf16Direct4x4avx512(t *tile)
+
+//go:noescape
+func f32xf16Direct5x4avx512(t *tile)
+
+//go:noescape
+func f32xf16Direct6x4avx512(t *tile)
+
+//go:noescape
+func f32xbf16Direct1x8avx512(t *tile)
+
+//go:noescape
+func f32xbf16Direct2x4avx512(t *tile)
+
+//go:noescape
+func f32xbf16Direct3x4avx512(t *tile)
+
+//go:noescape
+func f32xbf16Direct4x4avx512(t *tile)
+
+//go:noescape
+func f32xbf16Direct5x4avx512(t *tile)
+
+//go:noescape
+func f32xbf16Direct6x4avx512(t *tile)
+
+//go:noescape
 func bf16Direct1x8avx512(t *tile)
 
 //go:noescape
@@ -73,12 +109,6 @@ func bf16Direct5x4avx512(t *tile)
 
 //go:noescape
 func bf16Direct6x4avx512(t *tile)
-
-//go:noescape
-func f32xbf16Direct1x8avx512(t *tile)
-
-//go:noescape
-func f32xf16Direct1x8avx512(t *tile)
 
 //go:noescape
 func f32Tile1x4avx2(t *tile)
@@ -117,6 +147,9 @@ func f32Tile6x4avx2(t *tile)
 func f32TileFlush6x4avx2(t *tile)
 
 //go:noescape
+func f32Direct1x4avx2(t *tile)
+
+//go:noescape
 func f32Direct2x4avx2(t *tile)
 
 //go:noescape
@@ -132,13 +165,55 @@ func f32Direct5x4avx2(t *tile)
 func f32Direct6x4avx2(t *tile)
 
 //go:noescape
-func f32Direct1x4avx2(t *tile)
+func f32xf16Direct1x4avx2(t *tile)
+
+//go:noescape
+func f32xf16Direct2x4avx2(t *tile)
+
+//go:noescape
+func f32xf16Direct3x4avx2(t *tile)
+
+//go:noescape
+func f32xf16Direct4x4avx2(t *tile)
+
+//go:noescape
+func f32xf16Direct5x4avx2(t *tile)
+
+//go:noescape
+func f32xf16Direct6x4avx2(t *tile)
 
 //go:noescape
 func f32xbf16Direct1x4avx2(t *tile)
 
 //go:noescape
-func f32xf16Direct1x4avx2(t *tile)
+func f32xbf16Direct2x4avx2(t *tile)
+
+//go:noescape
+func f32xbf16Direct3x4avx2(t *tile)
+
+//go:noescape
+func f32xbf16Direct4x4avx2(t *tile)
+
+//go:noescape
+func f32xbf16Direct5x4avx2(t *tile)
+
+//go:noescape
+func f32xbf16Direct6x4avx2(t *tile)
 
 //go:noescape
 func f32xpairsDirect1x4avx2(t *tile)
+
+//go:noescape
+func f32xpairsDirect2x4avx2(t *tile)
+
+//go:noescape
+func f32xpairsDirect3x4avx2(t *tile)
+
+//go:noescape
+func f32xpairsDirect4x4avx2(t *tile)
+
+//go:noescape
+func f32xpairsDirect5x4avx2(t *tile)
+
+//go:noescape
+func f32xpairsDirect6x4avx2(t *tile)

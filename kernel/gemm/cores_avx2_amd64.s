@@ -2,6 +2,15 @@
 
 #include "go_asm.h"
 #include "textflag.h"
+DATA upper<>+0(SB)/4, $0xFFFF0000
+DATA upper<>+4(SB)/4, $0xFFFF0000
+DATA upper<>+8(SB)/4, $0xFFFF0000
+DATA upper<>+12(SB)/4, $0xFFFF0000
+DATA upper<>+16(SB)/4, $0xFFFF0000
+DATA upper<>+20(SB)/4, $0xFFFF0000
+DATA upper<>+24(SB)/4, $0xFFFF0000
+DATA upper<>+28(SB)/4, $0xFFFF0000
+GLOBL upper<>(SB), RODATA|NOPTR, $32
 DATA oneNaN<>+0(SB)/4, $0x7FC00000
 DATA oneNaN<>+4(SB)/4, $0x7FC00000
 DATA oneNaN<>+8(SB)/4, $0x7FC00000
@@ -5176,6 +5185,123 @@ next:
 	VZEROUPPER
 	RET
 
+// func f32Direct1x4avx2(t *tile)
+TEXT ·f32Direct1x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         load
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         go
+
+load:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     32(DI), Y1
+	VMOVUPS     64(DI), Y2
+	VMOVUPS     96(DI), Y3
+	VMOVUPS     128(DI), Y4
+	VMOVUPS     160(DI), Y5
+	VMOVUPS     192(DI), Y6
+	VMOVUPS     224(DI), Y7
+
+go:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+step:
+	VMOVUPS     0(DX), Y8
+	VMOVUPS     32(DX), Y9
+	PREFETCHT1  0(R10)
+	VMOVUPS     0(CX), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VMOVUPS     32(CX), Y11
+	VFMADD231PS Y11, Y9, Y1
+	PREFETCHT1  0(R10)(R9*1)
+	VMOVUPS     0(CX)(R9*1), Y12
+	VFMADD231PS Y12, Y8, Y2
+	VMOVUPS     32(CX)(R9*1), Y13
+	VFMADD231PS Y13, Y9, Y3
+	PREFETCHT1  0(R10)(R9*2)
+	VMOVUPS     0(CX)(R9*2), Y10
+	VFMADD231PS Y10, Y8, Y4
+	VMOVUPS     32(CX)(R9*2), Y11
+	VFMADD231PS Y11, Y9, Y5
+	PREFETCHT1  0(R10)(R11*1)
+	VMOVUPS     0(CX)(R11*1), Y12
+	VFMADD231PS Y12, Y8, Y6
+	VMOVUPS     32(CX)(R11*1), Y13
+	VFMADD231PS Y13, Y9, Y7
+	ADDQ        $64, DX
+	ADDQ        $64, CX
+	ADDQ        R13, R10
+	DECQ        R15
+	JNZ         step
+
+done:
+	TESTQ       R8, R8
+	JNZ         fold
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 32(DI)
+	VMOVUPS     Y2, 64(DI)
+	VMOVUPS     Y3, 96(DI)
+	VMOVUPS     Y4, 128(DI)
+	VMOVUPS     Y5, 160(DI)
+	VMOVUPS     Y6, 192(DI)
+	VMOVUPS     Y7, 224(DI)
+	JMP         next
+
+fold:
+	VADDPS      Y1, Y0, Y0
+	VADDPS      Y3, Y2, Y1
+	VADDPS      Y5, Y4, Y2
+	VADDPS      Y7, Y6, Y3
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	ADDQ        $16, R8
+
+next:
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
+
 // func f32Direct2x4avx2(t *tile)
 TEXT ·f32Direct2x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        t+0(FP), AX
@@ -5216,6 +5342,7 @@ goLow0:
 	MOVQ        SI, DX
 	MOVQ        BX, CX
 	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
 	ADDQ        CX, R10
 	MOVQ        tile_steps(AX), R15
 
@@ -5223,24 +5350,24 @@ stepLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     0(CX), Y15
-	PREFETCHT0  0(R10)
+	PREFETCHT1  0(R10)
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
 	VMOVUPS     0(CX)(R9*1), Y15
-	PREFETCHT0  0(R10)(R9*1)
+	PREFETCHT1  0(R10)(R9*1)
 	VFMADD231PS Y15, Y12, Y1
 	VFMADD231PS Y15, Y13, Y5
 	VMOVUPS     0(CX)(R9*2), Y15
-	PREFETCHT0  0(R10)(R9*2)
+	PREFETCHT1  0(R10)(R9*2)
 	VFMADD231PS Y15, Y12, Y2
 	VFMADD231PS Y15, Y13, Y6
 	VMOVUPS     0(CX)(R11*1), Y15
-	PREFETCHT0  0(R10)(R11*1)
+	PREFETCHT1  0(R10)(R11*1)
 	VFMADD231PS Y15, Y12, Y3
 	VFMADD231PS Y15, Y13, Y7
 	ADDQ        $128, DX
 	ADDQ        $64, CX
-	ADDQ        $64, R10
+	ADDQ        R13, R10
 	DECQ        R15
 	JNZ         stepLow0
 
@@ -5425,6 +5552,7 @@ goLow0:
 	MOVQ        SI, DX
 	MOVQ        BX, CX
 	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
 	ADDQ        CX, R10
 	MOVQ        tile_steps(AX), R15
 
@@ -5433,28 +5561,28 @@ stepLow0:
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
 	VMOVUPS     0(CX), Y15
-	PREFETCHT0  0(R10)
+	PREFETCHT1  0(R10)
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
 	VFMADD231PS Y15, Y14, Y8
 	VMOVUPS     0(CX)(R9*1), Y15
-	PREFETCHT0  0(R10)(R9*1)
+	PREFETCHT1  0(R10)(R9*1)
 	VFMADD231PS Y15, Y12, Y1
 	VFMADD231PS Y15, Y13, Y5
 	VFMADD231PS Y15, Y14, Y9
 	VMOVUPS     0(CX)(R9*2), Y15
-	PREFETCHT0  0(R10)(R9*2)
+	PREFETCHT1  0(R10)(R9*2)
 	VFMADD231PS Y15, Y12, Y2
 	VFMADD231PS Y15, Y13, Y6
 	VFMADD231PS Y15, Y14, Y10
 	VMOVUPS     0(CX)(R11*1), Y15
-	PREFETCHT0  0(R10)(R11*1)
+	PREFETCHT1  0(R10)(R11*1)
 	VFMADD231PS Y15, Y12, Y3
 	VFMADD231PS Y15, Y13, Y7
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $192, DX
 	ADDQ        $64, CX
-	ADDQ        $64, R10
+	ADDQ        R13, R10
 	DECQ        R15
 	JNZ         stepLow0
 
@@ -5686,6 +5814,7 @@ goLow0:
 	MOVQ        SI, DX
 	MOVQ        BX, CX
 	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
 	ADDQ        CX, R10
 	MOVQ        tile_steps(AX), R15
 
@@ -5694,28 +5823,28 @@ stepLow0:
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
 	VMOVUPS     0(CX), Y15
-	PREFETCHT0  0(R10)
+	PREFETCHT1  0(R10)
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
 	VFMADD231PS Y15, Y14, Y8
 	VMOVUPS     0(CX)(R9*1), Y15
-	PREFETCHT0  0(R10)(R9*1)
+	PREFETCHT1  0(R10)(R9*1)
 	VFMADD231PS Y15, Y12, Y1
 	VFMADD231PS Y15, Y13, Y5
 	VFMADD231PS Y15, Y14, Y9
 	VMOVUPS     0(CX)(R9*2), Y15
-	PREFETCHT0  0(R10)(R9*2)
+	PREFETCHT1  0(R10)(R9*2)
 	VFMADD231PS Y15, Y12, Y2
 	VFMADD231PS Y15, Y13, Y6
 	VFMADD231PS Y15, Y14, Y10
 	VMOVUPS     0(CX)(R11*1), Y15
-	PREFETCHT0  0(R10)(R11*1)
+	PREFETCHT1  0(R10)(R11*1)
 	VFMADD231PS Y15, Y12, Y3
 	VFMADD231PS Y15, Y13, Y7
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $256, DX
 	ADDQ        $64, CX
-	ADDQ        $64, R10
+	ADDQ        R13, R10
 	DECQ        R15
 	JNZ         stepLow0
 
@@ -6072,6 +6201,7 @@ goLow0:
 	MOVQ        SI, DX
 	MOVQ        BX, CX
 	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
 	ADDQ        CX, R10
 	MOVQ        tile_steps(AX), R15
 
@@ -6080,28 +6210,28 @@ stepLow0:
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
 	VMOVUPS     0(CX), Y15
-	PREFETCHT0  0(R10)
+	PREFETCHT1  0(R10)
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
 	VFMADD231PS Y15, Y14, Y8
 	VMOVUPS     0(CX)(R9*1), Y15
-	PREFETCHT0  0(R10)(R9*1)
+	PREFETCHT1  0(R10)(R9*1)
 	VFMADD231PS Y15, Y12, Y1
 	VFMADD231PS Y15, Y13, Y5
 	VFMADD231PS Y15, Y14, Y9
 	VMOVUPS     0(CX)(R9*2), Y15
-	PREFETCHT0  0(R10)(R9*2)
+	PREFETCHT1  0(R10)(R9*2)
 	VFMADD231PS Y15, Y12, Y2
 	VFMADD231PS Y15, Y13, Y6
 	VFMADD231PS Y15, Y14, Y10
 	VMOVUPS     0(CX)(R11*1), Y15
-	PREFETCHT0  0(R10)(R11*1)
+	PREFETCHT1  0(R10)(R11*1)
 	VFMADD231PS Y15, Y12, Y3
 	VFMADD231PS Y15, Y13, Y7
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $320, DX
 	ADDQ        $64, CX
-	ADDQ        $64, R10
+	ADDQ        R13, R10
 	DECQ        R15
 	JNZ         stepLow0
 
@@ -6519,6 +6649,7 @@ goLow0:
 	MOVQ        SI, DX
 	MOVQ        BX, CX
 	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
 	ADDQ        CX, R10
 	MOVQ        tile_steps(AX), R15
 
@@ -6527,28 +6658,28 @@ stepLow0:
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
 	VMOVUPS     0(CX), Y15
-	PREFETCHT0  0(R10)
+	PREFETCHT1  0(R10)
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
 	VFMADD231PS Y15, Y14, Y8
 	VMOVUPS     0(CX)(R9*1), Y15
-	PREFETCHT0  0(R10)(R9*1)
+	PREFETCHT1  0(R10)(R9*1)
 	VFMADD231PS Y15, Y12, Y1
 	VFMADD231PS Y15, Y13, Y5
 	VFMADD231PS Y15, Y14, Y9
 	VMOVUPS     0(CX)(R9*2), Y15
-	PREFETCHT0  0(R10)(R9*2)
+	PREFETCHT1  0(R10)(R9*2)
 	VFMADD231PS Y15, Y12, Y2
 	VFMADD231PS Y15, Y13, Y6
 	VFMADD231PS Y15, Y14, Y10
 	VMOVUPS     0(CX)(R11*1), Y15
-	PREFETCHT0  0(R10)(R11*1)
+	PREFETCHT1  0(R10)(R11*1)
 	VFMADD231PS Y15, Y12, Y3
 	VFMADD231PS Y15, Y13, Y7
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $384, DX
 	ADDQ        $64, CX
-	ADDQ        $64, R10
+	ADDQ        R13, R10
 	DECQ        R15
 	JNZ         stepLow0
 
@@ -6978,8 +7109,8 @@ next:
 	VZEROUPPER
 	RET
 
-// func f32Direct1x4avx2(t *tile)
-TEXT ·f32Direct1x4avx2(SB), NOSPLIT, $0-8
+// func f32xf16Direct1x4avx2(t *tile)
+TEXT ·f32xf16Direct1x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        t+0(FP), AX
 	MOVQ        tile_lanes(AX), DI
 	MOVQ        tile_x(AX), SI
@@ -7017,35 +7148,36 @@ go:
 	MOVQ        SI, DX
 	MOVQ        BX, CX
 	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
 	ADDQ        CX, R10
 	MOVQ        tile_steps(AX), R15
 
 step:
 	VMOVUPS     0(DX), Y8
 	VMOVUPS     32(DX), Y9
-	PREFETCHT0  0(R10)
-	VMOVUPS     0(CX), Y10
+	PREFETCHT1  0(R10)
+	VCVTPH2PS   0(CX), Y10
 	VFMADD231PS Y10, Y8, Y0
-	VMOVUPS     32(CX), Y11
+	VCVTPH2PS   16(CX), Y11
 	VFMADD231PS Y11, Y9, Y1
-	PREFETCHT0  0(R10)(R9*1)
-	VMOVUPS     0(CX)(R9*1), Y12
+	PREFETCHT1  0(R10)(R9*1)
+	VCVTPH2PS   0(CX)(R9*1), Y12
 	VFMADD231PS Y12, Y8, Y2
-	VMOVUPS     32(CX)(R9*1), Y13
+	VCVTPH2PS   16(CX)(R9*1), Y13
 	VFMADD231PS Y13, Y9, Y3
-	PREFETCHT0  0(R10)(R9*2)
-	VMOVUPS     0(CX)(R9*2), Y10
+	PREFETCHT1  0(R10)(R9*2)
+	VCVTPH2PS   0(CX)(R9*2), Y10
 	VFMADD231PS Y10, Y8, Y4
-	VMOVUPS     32(CX)(R9*2), Y11
+	VCVTPH2PS   16(CX)(R9*2), Y11
 	VFMADD231PS Y11, Y9, Y5
-	PREFETCHT0  0(R10)(R11*1)
-	VMOVUPS     0(CX)(R11*1), Y12
+	PREFETCHT1  0(R10)(R11*1)
+	VCVTPH2PS   0(CX)(R11*1), Y12
 	VFMADD231PS Y12, Y8, Y6
-	VMOVUPS     32(CX)(R11*1), Y13
+	VCVTPH2PS   16(CX)(R11*1), Y13
 	VFMADD231PS Y13, Y9, Y7
 	ADDQ        $64, DX
-	ADDQ        $64, CX
-	ADDQ        $64, R10
+	ADDQ        $32, CX
+	ADDQ        R13, R10
 	DECQ        R15
 	JNZ         step
 
@@ -7084,6 +7216,1813 @@ fold:
 	VCMPPS      $3, X12, X12, X13
 	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
 	VMOVUPS     X12, 0(R8)
+	ADDQ        $16, R8
+
+next:
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
+
+// func f32xf16Direct2x4avx2(t *tile)
+TEXT ·f32xf16Direct2x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VCVTPH2PS   0(CX), Y15
+	PREFETCHT1  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VCVTPH2PS   0(CX)(R9*1), Y15
+	PREFETCHT1  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VCVTPH2PS   0(CX)(R9*2), Y15
+	PREFETCHT1  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VCVTPH2PS   0(CX)(R11*1), Y15
+	PREFETCHT1  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $128, DX
+	ADDQ        $32, CX
+	ADDQ        R13, R10
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VCVTPH2PS   16(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VCVTPH2PS   16(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VCVTPH2PS   16(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VCVTPH2PS   16(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $128, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
+
+// func f32xf16Direct3x4avx2(t *tile)
+TEXT ·f32xf16Direct3x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VCVTPH2PS   0(CX), Y15
+	PREFETCHT1  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VCVTPH2PS   0(CX)(R9*1), Y15
+	PREFETCHT1  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VCVTPH2PS   0(CX)(R9*2), Y15
+	PREFETCHT1  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VCVTPH2PS   0(CX)(R11*1), Y15
+	PREFETCHT1  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $192, DX
+	ADDQ        $32, CX
+	ADDQ        R13, R10
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VCVTPH2PS   16(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VCVTPH2PS   16(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VCVTPH2PS   16(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VCVTPH2PS   16(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $192, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
+
+// func f32xf16Direct4x4avx2(t *tile)
+TEXT ·f32xf16Direct4x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VCVTPH2PS   0(CX), Y15
+	PREFETCHT1  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VCVTPH2PS   0(CX)(R9*1), Y15
+	PREFETCHT1  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VCVTPH2PS   0(CX)(R9*2), Y15
+	PREFETCHT1  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VCVTPH2PS   0(CX)(R11*1), Y15
+	PREFETCHT1  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $256, DX
+	ADDQ        $32, CX
+	ADDQ        R13, R10
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VCVTPH2PS   16(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VCVTPH2PS   16(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VCVTPH2PS   16(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VCVTPH2PS   16(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $256, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VCVTPH2PS   0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VCVTPH2PS   0(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VCVTPH2PS   0(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VCVTPH2PS   0(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $256, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VCVTPH2PS   16(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VCVTPH2PS   16(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VCVTPH2PS   16(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VCVTPH2PS   16(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $256, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	TESTQ       R8, R8
+	JNZ         fold3
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+	JMP         folded3
+
+fold3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y0, Y0
+	VADDPS      64(CX), Y1, Y1
+	VADDPS      128(CX), Y2, Y2
+	VADDPS      192(CX), Y3, Y3
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	ADDQ        DX, CX
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded3:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
+
+// func f32xf16Direct5x4avx2(t *tile)
+TEXT ·f32xf16Direct5x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VCVTPH2PS   0(CX), Y15
+	PREFETCHT1  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VCVTPH2PS   0(CX)(R9*1), Y15
+	PREFETCHT1  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VCVTPH2PS   0(CX)(R9*2), Y15
+	PREFETCHT1  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VCVTPH2PS   0(CX)(R11*1), Y15
+	PREFETCHT1  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $320, DX
+	ADDQ        $32, CX
+	ADDQ        R13, R10
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VCVTPH2PS   16(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VCVTPH2PS   16(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VCVTPH2PS   16(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VCVTPH2PS   16(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $320, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VCVTPH2PS   0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VCVTPH2PS   0(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VCVTPH2PS   0(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VCVTPH2PS   0(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $320, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VCVTPH2PS   16(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VCVTPH2PS   16(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VCVTPH2PS   16(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VCVTPH2PS   16(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $320, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	TESTQ       R8, R8
+	JNZ         fold3
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	JMP         folded3
+
+fold3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y0, Y0
+	VADDPS      64(CX), Y1, Y1
+	VADDPS      128(CX), Y2, Y2
+	VADDPS      192(CX), Y3, Y3
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	ADDQ        DX, CX
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded3:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
+
+// func f32xf16Direct6x4avx2(t *tile)
+TEXT ·f32xf16Direct6x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VCVTPH2PS   0(CX), Y15
+	PREFETCHT1  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VCVTPH2PS   0(CX)(R9*1), Y15
+	PREFETCHT1  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VCVTPH2PS   0(CX)(R9*2), Y15
+	PREFETCHT1  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VCVTPH2PS   0(CX)(R11*1), Y15
+	PREFETCHT1  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $32, CX
+	ADDQ        R13, R10
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VCVTPH2PS   16(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VCVTPH2PS   16(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VCVTPH2PS   16(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VCVTPH2PS   16(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VMOVUPS     320(DX), Y14
+	VCVTPH2PS   0(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VCVTPH2PS   0(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VCVTPH2PS   0(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VCVTPH2PS   0(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VMOVUPS     352(DX), Y14
+	VCVTPH2PS   16(CX), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VCVTPH2PS   16(CX)(R9*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VCVTPH2PS   16(CX)(R9*2), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VCVTPH2PS   16(CX)(R11*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	TESTQ       R8, R8
+	JNZ         fold3
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	JMP         folded3
+
+fold3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y0, Y0
+	VADDPS      64(CX), Y1, Y1
+	VADDPS      128(CX), Y2, Y2
+	VADDPS      192(CX), Y3, Y3
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	ADDQ        DX, CX
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded3:
+	TESTQ       R8, R8
+	JZ          next
 	ADDQ        $16, R8
 
 next:
@@ -7133,34 +9072,35 @@ go:
 	MOVQ        SI, DX
 	MOVQ        BX, CX
 	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
 	ADDQ        CX, R10
 	MOVQ        tile_steps(AX), R15
 
 step:
 	VMOVUPS     0(DX), Y8
 	VMOVUPS     32(DX), Y9
-	PREFETCHT0  0(R10)
+	PREFETCHT1  0(R10)
 	VPMOVZXWD   0(CX), Y10
 	VPSLLD      $16, Y10, Y10
 	VFMADD231PS Y10, Y8, Y0
 	VPMOVZXWD   16(CX), Y11
 	VPSLLD      $16, Y11, Y11
 	VFMADD231PS Y11, Y9, Y1
-	PREFETCHT0  0(R10)(R9*1)
+	PREFETCHT1  0(R10)(R9*1)
 	VPMOVZXWD   0(CX)(R9*1), Y12
 	VPSLLD      $16, Y12, Y12
 	VFMADD231PS Y12, Y8, Y2
 	VPMOVZXWD   16(CX)(R9*1), Y13
 	VPSLLD      $16, Y13, Y13
 	VFMADD231PS Y13, Y9, Y3
-	PREFETCHT0  0(R10)(R9*2)
+	PREFETCHT1  0(R10)(R9*2)
 	VPMOVZXWD   0(CX)(R9*2), Y10
 	VPSLLD      $16, Y10, Y10
 	VFMADD231PS Y10, Y8, Y4
 	VPMOVZXWD   16(CX)(R9*2), Y11
 	VPSLLD      $16, Y11, Y11
 	VFMADD231PS Y11, Y9, Y5
-	PREFETCHT0  0(R10)(R11*1)
+	PREFETCHT1  0(R10)(R11*1)
 	VPMOVZXWD   0(CX)(R11*1), Y12
 	VPSLLD      $16, Y12, Y12
 	VFMADD231PS Y12, Y8, Y6
@@ -7169,7 +9109,7 @@ step:
 	VFMADD231PS Y13, Y9, Y7
 	ADDQ        $64, DX
 	ADDQ        $32, CX
-	ADDQ        $32, R10
+	ADDQ        R13, R10
 	DECQ        R15
 	JNZ         step
 
@@ -7218,8 +9158,8 @@ next:
 	VZEROUPPER
 	RET
 
-// func f32xf16Direct1x4avx2(t *tile)
-TEXT ·f32xf16Direct1x4avx2(SB), NOSPLIT, $0-8
+// func f32xbf16Direct2x4avx2(t *tile)
+TEXT ·f32xbf16Direct2x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        t+0(FP), AX
 	MOVQ        tile_lanes(AX), DI
 	MOVQ        tile_x(AX), SI
@@ -7232,7 +9172,7 @@ TEXT ·f32xf16Direct1x4avx2(SB), NOSPLIT, $0-8
 
 rep:
 	CMPQ        tile_cont(AX), $0
-	JNE         load
+	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
@@ -7241,72 +9181,142 @@ rep:
 	VXORPS      Y5, Y5, Y5
 	VXORPS      Y6, Y6, Y6
 	VXORPS      Y7, Y7, Y7
-	JMP         go
+	JMP         goLow0
 
-load:
+loadLow0:
 	VMOVUPS     0(DI), Y0
-	VMOVUPS     32(DI), Y1
-	VMOVUPS     64(DI), Y2
-	VMOVUPS     96(DI), Y3
-	VMOVUPS     128(DI), Y4
-	VMOVUPS     160(DI), Y5
-	VMOVUPS     192(DI), Y6
-	VMOVUPS     224(DI), Y7
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
 
-go:
+goLow0:
 	MOVQ        SI, DX
 	MOVQ        BX, CX
 	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
 	ADDQ        CX, R10
 	MOVQ        tile_steps(AX), R15
 
-step:
-	VMOVUPS     0(DX), Y8
-	VMOVUPS     32(DX), Y9
-	PREFETCHT0  0(R10)
-	VCVTPH2PS   0(CX), Y10
-	VFMADD231PS Y10, Y8, Y0
-	VCVTPH2PS   16(CX), Y11
-	VFMADD231PS Y11, Y9, Y1
-	PREFETCHT0  0(R10)(R9*1)
-	VCVTPH2PS   0(CX)(R9*1), Y12
-	VFMADD231PS Y12, Y8, Y2
-	VCVTPH2PS   16(CX)(R9*1), Y13
-	VFMADD231PS Y13, Y9, Y3
-	PREFETCHT0  0(R10)(R9*2)
-	VCVTPH2PS   0(CX)(R9*2), Y10
-	VFMADD231PS Y10, Y8, Y4
-	VCVTPH2PS   16(CX)(R9*2), Y11
-	VFMADD231PS Y11, Y9, Y5
-	PREFETCHT0  0(R10)(R11*1)
-	VCVTPH2PS   0(CX)(R11*1), Y12
-	VFMADD231PS Y12, Y8, Y6
-	VCVTPH2PS   16(CX)(R11*1), Y13
-	VFMADD231PS Y13, Y9, Y7
-	ADDQ        $64, DX
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VPMOVZXWD   0(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VPMOVZXWD   0(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VPMOVZXWD   0(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VPMOVZXWD   0(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $128, DX
 	ADDQ        $32, CX
-	ADDQ        $32, R10
+	ADDQ        R13, R10
 	DECQ        R15
-	JNZ         step
+	JNZ         stepLow0
 
-done:
-	TESTQ       R8, R8
-	JNZ         fold
+doneLow0:
 	VMOVUPS     Y0, 0(DI)
-	VMOVUPS     Y1, 32(DI)
-	VMOVUPS     Y2, 64(DI)
-	VMOVUPS     Y3, 96(DI)
-	VMOVUPS     Y4, 128(DI)
-	VMOVUPS     Y5, 160(DI)
-	VMOVUPS     Y6, 192(DI)
-	VMOVUPS     Y7, 224(DI)
-	JMP         next
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goHigh0
 
-fold:
-	VADDPS      Y1, Y0, Y0
-	VADDPS      Y3, Y2, Y1
-	VADDPS      Y5, Y4, Y2
-	VADDPS      Y7, Y6, Y3
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VPMOVZXWD   16(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VPMOVZXWD   16(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VPMOVZXWD   16(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VPMOVZXWD   16(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $128, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
 	VPERM2F128  $0x20, Y1, Y0, Y12
 	VPERM2F128  $0x31, Y1, Y0, Y13
 	VPERM2F128  $0x20, Y3, Y2, Y14
@@ -7324,6 +9334,1691 @@ fold:
 	VCMPPS      $3, X12, X12, X13
 	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
 	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
+
+// func f32xbf16Direct3x4avx2(t *tile)
+TEXT ·f32xbf16Direct3x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VPMOVZXWD   0(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VPMOVZXWD   0(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VPMOVZXWD   0(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VPMOVZXWD   0(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $192, DX
+	ADDQ        $32, CX
+	ADDQ        R13, R10
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VPMOVZXWD   16(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VPMOVZXWD   16(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VPMOVZXWD   16(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VPMOVZXWD   16(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $192, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
+
+// func f32xbf16Direct4x4avx2(t *tile)
+TEXT ·f32xbf16Direct4x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VPMOVZXWD   0(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VPMOVZXWD   0(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VPMOVZXWD   0(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VPMOVZXWD   0(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $256, DX
+	ADDQ        $32, CX
+	ADDQ        R13, R10
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VPMOVZXWD   16(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VPMOVZXWD   16(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VPMOVZXWD   16(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VPMOVZXWD   16(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $256, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VPMOVZXWD   0(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VPMOVZXWD   0(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VPMOVZXWD   0(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VPMOVZXWD   0(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $256, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VPMOVZXWD   16(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VPMOVZXWD   16(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VPMOVZXWD   16(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VPMOVZXWD   16(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $256, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	TESTQ       R8, R8
+	JNZ         fold3
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+	JMP         folded3
+
+fold3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y0, Y0
+	VADDPS      64(CX), Y1, Y1
+	VADDPS      128(CX), Y2, Y2
+	VADDPS      192(CX), Y3, Y3
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	ADDQ        DX, CX
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded3:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
+
+// func f32xbf16Direct5x4avx2(t *tile)
+TEXT ·f32xbf16Direct5x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VPMOVZXWD   0(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VPMOVZXWD   0(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VPMOVZXWD   0(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VPMOVZXWD   0(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $320, DX
+	ADDQ        $32, CX
+	ADDQ        R13, R10
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VPMOVZXWD   16(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VPMOVZXWD   16(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VPMOVZXWD   16(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VPMOVZXWD   16(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $320, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VPMOVZXWD   0(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VPMOVZXWD   0(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VPMOVZXWD   0(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VPMOVZXWD   0(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $320, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VPMOVZXWD   16(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VPMOVZXWD   16(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VPMOVZXWD   16(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VPMOVZXWD   16(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $320, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	TESTQ       R8, R8
+	JNZ         fold3
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	JMP         folded3
+
+fold3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y0, Y0
+	VADDPS      64(CX), Y1, Y1
+	VADDPS      128(CX), Y2, Y2
+	VADDPS      192(CX), Y3, Y3
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	ADDQ        DX, CX
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded3:
+	TESTQ       R8, R8
+	JZ          next
+	ADDQ        $16, R8
+
+next:
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	VZEROUPPER
+	RET
+
+// func f32xbf16Direct6x4avx2(t *tile)
+TEXT ·f32xbf16Direct6x4avx2(SB), NOSPLIT, $0-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VPMOVZXWD   0(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VPMOVZXWD   0(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VPMOVZXWD   0(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VPMOVZXWD   0(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	PREFETCHT1  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $32, CX
+	ADDQ        R13, R10
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VPMOVZXWD   16(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VPMOVZXWD   16(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VPMOVZXWD   16(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VPMOVZXWD   16(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	TESTQ       R8, R8
+	JNZ         fold0
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	JMP         folded0
+
+fold0:
+	VADDPS      0(DI), Y0, Y0
+	VADDPS      64(DI), Y1, Y1
+	VADDPS      128(DI), Y2, Y2
+	VADDPS      192(DI), Y3, Y3
+	LEAQ        (DI)(R12*1), CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(R8)
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded0:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VMOVUPS     320(DX), Y14
+	VPMOVZXWD   0(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VPMOVZXWD   0(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VPMOVZXWD   0(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VPMOVZXWD   0(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VMOVUPS     352(DX), Y14
+	VPMOVZXWD   16(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VPMOVZXWD   16(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VPMOVZXWD   16(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VPMOVZXWD   16(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $32, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	TESTQ       R8, R8
+	JNZ         fold3
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	JMP         folded3
+
+fold3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y0, Y0
+	VADDPS      64(CX), Y1, Y1
+	VADDPS      128(CX), Y2, Y2
+	VADDPS      192(CX), Y3, Y3
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y4, Y4
+	VADDPS      64(CX), Y5, Y5
+	VADDPS      128(CX), Y6, Y6
+	VADDPS      192(CX), Y7, Y7
+	ADDQ        R12, CX
+	VADDPS      0(CX), Y8, Y8
+	VADDPS      64(CX), Y9, Y9
+	VADDPS      128(CX), Y10, Y10
+	VADDPS      192(CX), Y11, Y11
+	MOVQ        tile_ldy(AX), DX
+	LEAQ        (R8)(DX*1), CX
+	ADDQ        DX, CX
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y1, Y0, Y12
+	VPERM2F128  $0x31, Y1, Y0, Y13
+	VPERM2F128  $0x20, Y3, Y2, Y14
+	VPERM2F128  $0x31, Y3, Y2, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y5, Y4, Y12
+	VPERM2F128  $0x31, Y5, Y4, Y13
+	VPERM2F128  $0x20, Y7, Y6, Y14
+	VPERM2F128  $0x31, Y7, Y6, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+	ADDQ        DX, CX
+	VPERM2F128  $0x20, Y9, Y8, Y12
+	VPERM2F128  $0x31, Y9, Y8, Y13
+	VPERM2F128  $0x20, Y11, Y10, Y14
+	VPERM2F128  $0x31, Y11, Y10, Y15
+	VADDPS      Y13, Y12, Y12
+	VADDPS      Y15, Y14, Y14
+	VUNPCKLPD   Y14, Y12, Y13
+	VUNPCKHPD   Y14, Y12, Y15
+	VADDPS      Y15, Y13, Y13
+	VSHUFPS     $0x88, Y13, Y13, Y12
+	VSHUFPS     $0xDD, Y13, Y13, Y14
+	VADDPS      Y14, Y12, Y12
+	VEXTRACTF128 $1, Y12, X13
+	VUNPCKLPS   X13, X12, X12
+	VCMPPS      $3, X12, X12, X13
+	VBLENDVPS   X13, oneNaN<>(SB), X12, X12
+	VMOVUPS     X12, 0(CX)
+
+folded3:
+	TESTQ       R8, R8
+	JZ          next
 	ADDQ        $16, R8
 
 next:
@@ -7380,6 +11075,7 @@ go:
 	MOVQ        SI, DX
 	MOVQ        BX, CX
 	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
 	ADDQ        CX, R10
 	MOVQ        tile_steps(AX), R15
 
@@ -7388,7 +11084,7 @@ step:
 	VMOVUPS     32(DX), Y9
 	VMOVUPS     64(DX), Y10
 	VMOVUPS     96(DX), Y11
-	PREFETCHT0  0(R10)
+	PREFETCHT1  0(R10)
 	VMOVUPS     0(CX), Y12
 	VPAND       Y12, Y15, Y13
 	VPSLLD      $16, Y12, Y14
@@ -7399,7 +11095,7 @@ step:
 	VPSLLD      $16, Y12, Y14
 	VFMADD231PS Y13, Y9, Y1
 	VFMADD231PS Y14, Y11, Y1
-	PREFETCHT0  0(R10)(R9*1)
+	PREFETCHT1  0(R10)(R9*1)
 	VMOVUPS     0(CX)(R9*1), Y12
 	VPAND       Y12, Y15, Y13
 	VPSLLD      $16, Y12, Y14
@@ -7410,7 +11106,7 @@ step:
 	VPSLLD      $16, Y12, Y14
 	VFMADD231PS Y13, Y9, Y3
 	VFMADD231PS Y14, Y11, Y3
-	PREFETCHT0  0(R10)(R9*2)
+	PREFETCHT1  0(R10)(R9*2)
 	VMOVUPS     0(CX)(R9*2), Y12
 	VPAND       Y12, Y15, Y13
 	VPSLLD      $16, Y12, Y14
@@ -7421,7 +11117,7 @@ step:
 	VPSLLD      $16, Y12, Y14
 	VFMADD231PS Y13, Y9, Y5
 	VFMADD231PS Y14, Y11, Y5
-	PREFETCHT0  0(R10)(R11*1)
+	PREFETCHT1  0(R10)(R11*1)
 	VMOVUPS     0(CX)(R11*1), Y12
 	VPAND       Y12, Y15, Y13
 	VPSLLD      $16, Y12, Y14
@@ -7434,7 +11130,7 @@ step:
 	VFMADD231PS Y14, Y11, Y7
 	ADDQ        $128, DX
 	ADDQ        $64, CX
-	ADDQ        $64, R10
+	ADDQ        R13, R10
 	DECQ        R15
 	JNZ         step
 
@@ -7447,6 +11143,1694 @@ done:
 	VMOVUPS     Y5, 160(DI)
 	VMOVUPS     Y6, 192(DI)
 	VMOVUPS     Y7, 224(DI)
+
+next:
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	LDMXCSR     old-8(SP)
+	VZEROUPPER
+	RET
+
+// func f32xpairsDirect2x4avx2(t *tile)
+TEXT ·f32xpairsDirect2x4avx2(SB), NOSPLIT, $8-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	STMXCSR     old-8(SP)
+	MOVL        old-8(SP), CX
+	ORL         $0x8040, CX
+	MOVL        CX, new-4(SP)
+	LDMXCSR     new-4(SP)
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     0(CX), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     0(CX)(R9*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     0(CX)(R9*2), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     0(CX)(R11*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VMOVUPS     128(DX), Y12
+	VMOVUPS     192(DX), Y13
+	VMOVUPS     0(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     0(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     0(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     0(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $256, DX
+	ADDQ        $64, CX
+	ADDQ        R13, R10
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     32(CX), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     32(CX)(R9*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     32(CX)(R9*2), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     32(CX)(R11*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VMOVUPS     160(DX), Y12
+	VMOVUPS     224(DX), Y13
+	VMOVUPS     32(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     32(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     32(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     32(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $256, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+
+next:
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	LDMXCSR     old-8(SP)
+	VZEROUPPER
+	RET
+
+// func f32xpairsDirect3x4avx2(t *tile)
+TEXT ·f32xpairsDirect3x4avx2(SB), NOSPLIT, $8-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	STMXCSR     old-8(SP)
+	MOVL        old-8(SP), CX
+	ORL         $0x8040, CX
+	MOVL        CX, new-4(SP)
+	LDMXCSR     new-4(SP)
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     0(CX)(R9*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     0(CX)(R9*2), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     0(CX)(R11*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VMOVUPS     320(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     0(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     0(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     0(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $64, CX
+	ADDQ        R13, R10
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     32(CX)(R9*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     32(CX)(R9*2), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     32(CX)(R11*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VMOVUPS     352(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     32(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     32(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     32(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $384, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+
+next:
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	LDMXCSR     old-8(SP)
+	VZEROUPPER
+	RET
+
+// func f32xpairsDirect4x4avx2(t *tile)
+TEXT ·f32xpairsDirect4x4avx2(SB), NOSPLIT, $8-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	STMXCSR     old-8(SP)
+	MOVL        old-8(SP), CX
+	ORL         $0x8040, CX
+	MOVL        CX, new-4(SP)
+	LDMXCSR     new-4(SP)
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     0(CX)(R9*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     0(CX)(R9*2), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     0(CX)(R11*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     256(DX), Y12
+	VMOVUPS     320(DX), Y13
+	VMOVUPS     384(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     0(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     0(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     0(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $512, DX
+	ADDQ        $64, CX
+	ADDQ        R13, R10
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     32(CX)(R9*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     32(CX)(R9*2), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     32(CX)(R11*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     288(DX), Y12
+	VMOVUPS     352(DX), Y13
+	VMOVUPS     416(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     32(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     32(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     32(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $512, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     0(CX), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     0(CX)(R9*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     0(CX)(R9*2), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     0(CX)(R11*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VMOVUPS     448(DX), Y12
+	VMOVUPS     0(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     0(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     0(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     0(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $512, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     32(CX), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     32(CX)(R9*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     32(CX)(R9*2), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     32(CX)(R11*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VMOVUPS     480(DX), Y12
+	VMOVUPS     32(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VMOVUPS     32(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VMOVUPS     32(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VMOVUPS     32(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	ADDQ        $512, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+
+next:
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	LDMXCSR     old-8(SP)
+	VZEROUPPER
+	RET
+
+// func f32xpairsDirect5x4avx2(t *tile)
+TEXT ·f32xpairsDirect5x4avx2(SB), NOSPLIT, $8-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	STMXCSR     old-8(SP)
+	MOVL        old-8(SP), CX
+	ORL         $0x8040, CX
+	MOVL        CX, new-4(SP)
+	LDMXCSR     new-4(SP)
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     0(CX)(R9*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     0(CX)(R9*2), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     0(CX)(R11*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     320(DX), Y12
+	VMOVUPS     384(DX), Y13
+	VMOVUPS     448(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     0(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     0(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     0(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $640, DX
+	ADDQ        $64, CX
+	ADDQ        R13, R10
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     32(CX)(R9*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     32(CX)(R9*2), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     32(CX)(R11*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     352(DX), Y12
+	VMOVUPS     416(DX), Y13
+	VMOVUPS     480(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     32(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     32(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     32(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $640, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VMOVUPS     0(CX), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     0(CX)(R9*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     0(CX)(R9*2), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     0(CX)(R11*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VMOVUPS     512(DX), Y12
+	VMOVUPS     576(DX), Y13
+	VMOVUPS     0(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     0(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     0(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     0(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $640, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VMOVUPS     32(CX), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     32(CX)(R9*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     32(CX)(R9*2), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     32(CX)(R11*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VMOVUPS     544(DX), Y12
+	VMOVUPS     608(DX), Y13
+	VMOVUPS     32(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VMOVUPS     32(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VMOVUPS     32(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VMOVUPS     32(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	ADDQ        $640, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+
+next:
+	ADDQ        $256, DI
+	ADDQ        tile_wRep(AX), BX
+	DECQ        R14
+	JNZ         rep
+	LDMXCSR     old-8(SP)
+	VZEROUPPER
+	RET
+
+// func f32xpairsDirect6x4avx2(t *tile)
+TEXT ·f32xpairsDirect6x4avx2(SB), NOSPLIT, $8-8
+	MOVQ        t+0(FP), AX
+	MOVQ        tile_lanes(AX), DI
+	MOVQ        tile_x(AX), SI
+	MOVQ        tile_w(AX), BX
+	MOVQ        tile_lanesRow(AX), R12
+	MOVQ        tile_reps(AX), R14
+	MOVQ        tile_y(AX), R8
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
+	STMXCSR     old-8(SP)
+	MOVL        old-8(SP), CX
+	ORL         $0x8040, CX
+	MOVL        CX, new-4(SP)
+	LDMXCSR     new-4(SP)
+
+rep:
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow0
+
+loadLow0:
+	VMOVUPS     0(DI), Y0
+	VMOVUPS     64(DI), Y1
+	VMOVUPS     128(DI), Y2
+	VMOVUPS     192(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_ahead(AX), R10
+	MOVQ        tile_aheadStep(AX), R13
+	ADDQ        CX, R10
+	MOVQ        tile_steps(AX), R15
+
+stepLow0:
+	VMOVUPS     0(DX), Y12
+	VMOVUPS     64(DX), Y13
+	VMOVUPS     128(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     0(CX)(R9*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)(R9*1)
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     0(CX)(R9*2), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)(R9*2)
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     0(CX)(R11*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	PREFETCHT1  0(R10)(R11*1)
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     384(DX), Y12
+	VMOVUPS     448(DX), Y13
+	VMOVUPS     512(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     0(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     0(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     0(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $768, DX
+	ADDQ        $64, CX
+	ADDQ        R13, R10
+	DECQ        R15
+	JNZ         stepLow0
+
+doneLow0:
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     Y1, 64(DI)
+	VMOVUPS     Y2, 128(DI)
+	VMOVUPS     Y3, 192(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh0
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh0
+
+loadHigh0:
+	VMOVUPS     32(DI), Y0
+	VMOVUPS     96(DI), Y1
+	VMOVUPS     160(DI), Y2
+	VMOVUPS     224(DI), Y3
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh0:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh0:
+	VMOVUPS     32(DX), Y12
+	VMOVUPS     96(DX), Y13
+	VMOVUPS     160(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     32(CX)(R9*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     32(CX)(R9*2), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     32(CX)(R11*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     416(DX), Y12
+	VMOVUPS     480(DX), Y13
+	VMOVUPS     544(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     32(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     32(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     32(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $768, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepHigh0
+
+doneHigh0:
+	VMOVUPS     Y0, 32(DI)
+	VMOVUPS     Y1, 96(DI)
+	VMOVUPS     Y2, 160(DI)
+	VMOVUPS     Y3, 224(DI)
+	LEAQ        (DI)(R12*1), CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadLow3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goLow3
+
+loadLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y0
+	VMOVUPS     64(CX), Y1
+	VMOVUPS     128(CX), Y2
+	VMOVUPS     192(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y4
+	VMOVUPS     64(CX), Y5
+	VMOVUPS     128(CX), Y6
+	VMOVUPS     192(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     0(CX), Y8
+	VMOVUPS     64(CX), Y9
+	VMOVUPS     128(CX), Y10
+	VMOVUPS     192(CX), Y11
+
+goLow3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepLow3:
+	VMOVUPS     192(DX), Y12
+	VMOVUPS     256(DX), Y13
+	VMOVUPS     320(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     0(CX)(R9*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     0(CX)(R9*2), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     0(CX)(R11*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     576(DX), Y12
+	VMOVUPS     640(DX), Y13
+	VMOVUPS     704(DX), Y14
+	VMOVUPS     0(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     0(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     0(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     0(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $768, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepLow3
+
+doneLow3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 0(CX)
+	VMOVUPS     Y1, 64(CX)
+	VMOVUPS     Y2, 128(CX)
+	VMOVUPS     Y3, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 0(CX)
+	VMOVUPS     Y5, 64(CX)
+	VMOVUPS     Y6, 128(CX)
+	VMOVUPS     Y7, 192(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 0(CX)
+	VMOVUPS     Y9, 64(CX)
+	VMOVUPS     Y10, 128(CX)
+	VMOVUPS     Y11, 192(CX)
+	CMPQ        tile_cont(AX), $0
+	JNE         loadHigh3
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	VXORPS      Y8, Y8, Y8
+	VXORPS      Y9, Y9, Y9
+	VXORPS      Y10, Y10, Y10
+	VXORPS      Y11, Y11, Y11
+	JMP         goHigh3
+
+loadHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     96(CX), Y1
+	VMOVUPS     160(CX), Y2
+	VMOVUPS     224(CX), Y3
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     96(CX), Y5
+	VMOVUPS     160(CX), Y6
+	VMOVUPS     224(CX), Y7
+	ADDQ        R12, CX
+	VMOVUPS     32(CX), Y8
+	VMOVUPS     96(CX), Y9
+	VMOVUPS     160(CX), Y10
+	VMOVUPS     224(CX), Y11
+
+goHigh3:
+	MOVQ        SI, DX
+	MOVQ        BX, CX
+	MOVQ        tile_steps(AX), R15
+
+stepHigh3:
+	VMOVUPS     224(DX), Y12
+	VMOVUPS     288(DX), Y13
+	VMOVUPS     352(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     32(CX)(R9*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     32(CX)(R9*2), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     32(CX)(R11*1), Y15
+	VPAND       upper<>(SB), Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	VMOVUPS     608(DX), Y12
+	VMOVUPS     672(DX), Y13
+	VMOVUPS     736(DX), Y14
+	VMOVUPS     32(CX), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS     32(CX)(R9*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS     32(CX)(R9*2), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS     32(CX)(R11*1), Y15
+	VPSLLD      $16, Y15, Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ        $768, DX
+	ADDQ        $64, CX
+	DECQ        R15
+	JNZ         stepHigh3
+
+doneHigh3:
+	LEAQ        (DI)(R12*1), CX
+	ADDQ        R12, CX
+	ADDQ        R12, CX
+	VMOVUPS     Y0, 32(CX)
+	VMOVUPS     Y1, 96(CX)
+	VMOVUPS     Y2, 160(CX)
+	VMOVUPS     Y3, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y5, 96(CX)
+	VMOVUPS     Y6, 160(CX)
+	VMOVUPS     Y7, 224(CX)
+	ADDQ        R12, CX
+	VMOVUPS     Y8, 32(CX)
+	VMOVUPS     Y9, 96(CX)
+	VMOVUPS     Y10, 160(CX)
+	VMOVUPS     Y11, 224(CX)
 
 next:
 	ADDQ        $256, DI

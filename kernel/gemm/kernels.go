@@ -19,9 +19,10 @@ type tile struct {
 	lanesRow    uintptr
 	wRow, wRep  uintptr
 	steps, reps int
-	cont        int     // 0: the lanes start at +0; 1: they go on from memory
-	ahead       uintptr // direct cores prefetch W so many bytes ahead
-	rows        int     // rows of X, for the generic cores
+	cont        int // 0: the lanes start at +0; 1: they go on from memory
+	// Direct cores prefetch W so many bytes ahead, those of 4 columns aheadStep further on at each step.
+	ahead, aheadStep uintptr
+	rows             int // rows of X, for the generic cores
 	// Where y is not nil, cores that can (form.folds) fold the lanes and write the outputs, (row, col) at y + row*ldy + col*4.
 	y   unsafe.Pointer
 	ldy uintptr
@@ -45,7 +46,7 @@ type form struct {
 	lines int // lines of a panel row a step
 	// conv writes steps lines*64 bytes of a panel row, panelStep apart, from a row of W; scale multiplies 8-bit floats on their way to f32.
 	conv func(dst, src unsafe.Pointer, steps int, scale float32)
-	// core works on panels, direct on rows of W where they lie; both by the number of X rows. Nil: no such core.
+	// core works on panels, direct on rows of W where they lie, 4 or 8 at a time; both by the number of X rows. Nil: no such core.
 	core, direct [tileRows + 1]func(*tile)
 	folds        bool
 }

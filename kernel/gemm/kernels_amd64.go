@@ -10,19 +10,6 @@ import (
 
 type cores = [tileRows + 1]func(*tile)
 
-var (
-	f32Avx2 = cores{1: f32Tile1x4avx2, 2: f32Tile2x4avx2, 3: f32Tile3x4avx2, 4: f32Tile4x4avx2, 5: f32Tile5x4avx2, 6: f32Tile6x4avx2}
-
-	flushAvx2 = cores{1: f32TileFlush1x4avx2, 2: f32TileFlush2x4avx2, 3: f32TileFlush3x4avx2, 4: f32TileFlush4x4avx2,
-		5: f32TileFlush5x4avx2, 6: f32TileFlush6x4avx2}
-
-	f32Avx512 = cores{1: f32Tile1x4avx512, 2: f32Tile2x4avx512, 3: f32Tile3x4avx512, 4: f32Tile4x4avx512, 5: f32Tile5x4avx512,
-		6: f32Tile6x4avx512}
-
-	bf16Avx512 = cores{1: bf16Tile1x4avx512, 2: bf16Tile2x4avx512, 3: bf16Tile3x4avx512, 4: bf16Tile4x4avx512, 5: bf16Tile5x4avx512,
-		6: bf16Tile6x4avx512}
-)
-
 // avx2 has 16 registers of 8 lanes: its cores go over their tile in parts. It has no bf16 instruction: for those products X is widened to f32
 // with the odd values before the even ones, W likewise, and the f32 cores run with denormals flushed.
 var avx2 = &kernels{
@@ -31,13 +18,16 @@ var avx2 = &kernels{
 	f32: [numSlots]form{
 		formOf(dtype.F32, lineF32, 1, copyAVX2, f32Avx2, cores{1: f32Direct1x4avx2, 2: f32Direct2x4avx2, 3: f32Direct3x4avx2,
 			4: f32Direct4x4avx2, 5: f32Direct5x4avx2, 6: f32Direct6x4avx2}),
-		formOf(dtype.F16, lineF32, 1, f16ToF32AVX2, f32Avx2, cores{1: f32xf16Direct1x4avx2}),
-		formOf(dtype.BF16, lineF32, 1, bf16ToF32AVX2, f32Avx2, cores{1: f32xbf16Direct1x4avx2}),
+		formOf(dtype.F16, lineF32, 1, f16ToF32AVX2, f32Avx2, cores{1: f32xf16Direct1x4avx2, 2: f32xf16Direct2x4avx2, 3: f32xf16Direct3x4avx2,
+			4: f32xf16Direct4x4avx2, 5: f32xf16Direct5x4avx2, 6: f32xf16Direct6x4avx2}),
+		formOf(dtype.BF16, lineF32, 1, bf16ToF32AVX2, f32Avx2, cores{1: f32xbf16Direct1x4avx2, 2: f32xbf16Direct2x4avx2,
+			3: f32xbf16Direct3x4avx2, 4: f32xbf16Direct4x4avx2, 5: f32xbf16Direct5x4avx2, 6: f32xbf16Direct6x4avx2}),
 		formOf(dtype.F8E4M3, lineF32, 1, e4m3ToF32AVX2, f32Avx2, cores{}),
 		formOf(dtype.F8E5M2, lineF32, 1, e5m2ToF32AVX2, f32Avx2, cores{}),
 	},
 	bf16: [numSlots]form{
-		2: formOf(dtype.BF16, lineBF16, 2, bf16ToPairsAVX2, flushAvx2, cores{1: f32xpairsDirect1x4avx2}),
+		2: formOf(dtype.BF16, lineBF16, 2, bf16ToPairsAVX2, flushAvx2, cores{1: f32xpairsDirect1x4avx2, 2: f32xpairsDirect2x4avx2,
+			3: f32xpairsDirect3x4avx2, 4: f32xpairsDirect4x4avx2, 5: f32xpairsDirect5x4avx2, 6: f32xpairsDirect6x4avx2}),
 		3: formOf(dtype.F8E4M3, lineBF16, 2, e4m3ToPairsAVX2, flushAvx2, cores{}),
 		4: formOf(dtype.F8E5M2, lineBF16, 2, e5m2ToPairsAVX2, flushAvx2, cores{}),
 	},
@@ -53,8 +43,10 @@ var avx512 = &kernels{
 	f32: [numSlots]form{
 		formOf(dtype.F32, lineF32, 1, copyAVX512, f32Avx512, cores{1: f32Direct1x8avx512, 2: f32Direct2x4avx512, 3: f32Direct3x4avx512,
 			4: f32Direct4x4avx512, 5: f32Direct5x4avx512, 6: f32Direct6x4avx512}),
-		formOf(dtype.F16, lineF32, 1, f16ToF32AVX2, f32Avx512, cores{1: f32xf16Direct1x8avx512}),
-		formOf(dtype.BF16, lineF32, 1, bf16ToF32AVX2, f32Avx512, cores{1: f32xbf16Direct1x8avx512}),
+		formOf(dtype.F16, lineF32, 1, f16ToF32AVX2, f32Avx512, cores{1: f32xf16Direct1x8avx512, 2: f32xf16Direct2x4avx512,
+			3: f32xf16Direct3x4avx512, 4: f32xf16Direct4x4avx512, 5: f32xf16Direct5x4avx512, 6: f32xf16Direct6x4avx512}),
+		formOf(dtype.BF16, lineF32, 1, bf16ToF32AVX2, f32Avx512, cores{1: f32xbf16Direct1x8avx512, 2: f32xbf16Direct2x4avx512,
+			3: f32xbf16Direct3x4avx512, 4: f32xbf16Direct4x4avx512, 5: f32xbf16Direct5x4avx512, 6: f32xbf16Direct6x4avx512}),
 		formOf(dtype.F8E4M3, lineF32, 1, e4m3ToF32AVX2, f32Avx512, cores{}),
 		formOf(dtype.F8E5M2, lineF32, 1, e5m2ToF32AVX2, f32Avx512, cores{}),
 	},
@@ -68,6 +60,19 @@ var avx512 = &kernels{
 	scaleAdd:  scaleAddAVX2,
 	fold:      foldAVX2,
 }
+
+var (
+	f32Avx2 = cores{1: f32Tile1x4avx2, 2: f32Tile2x4avx2, 3: f32Tile3x4avx2, 4: f32Tile4x4avx2, 5: f32Tile5x4avx2, 6: f32Tile6x4avx2}
+
+	flushAvx2 = cores{1: f32TileFlush1x4avx2, 2: f32TileFlush2x4avx2, 3: f32TileFlush3x4avx2, 4: f32TileFlush4x4avx2,
+		5: f32TileFlush5x4avx2, 6: f32TileFlush6x4avx2}
+
+	f32Avx512 = cores{1: f32Tile1x4avx512, 2: f32Tile2x4avx512, 3: f32Tile3x4avx512, 4: f32Tile4x4avx512, 5: f32Tile5x4avx512,
+		6: f32Tile6x4avx512}
+
+	bf16Avx512 = cores{1: bf16Tile1x4avx512, 2: bf16Tile2x4avx512, 3: bf16Tile3x4avx512, 4: bf16Tile4x4avx512, 5: bf16Tile5x4avx512,
+		6: bf16Tile6x4avx512}
+)
 
 func formOf(t dtype.Type, step, lines int, conv convFunc, core, direct cores) form {
 	return form{step: step, bytes: t.RowBytes(step), lines: lines, conv: conv, core: core, direct: direct, folds: lines == 1}

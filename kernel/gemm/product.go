@@ -13,6 +13,10 @@ const (
 	blockCols = 48   // a multiple of panelCols
 	maxLines  = 64   // of a chunk
 	wideLines = 2048 // of 16 values: what X is widened to, at a time
+
+	directRows = 16 // up to so many rows of X, W is read where it lies,
+	directCols = 8  // so many columns at a time
+
 )
 
 // Scratch is what one worker needs to run Mul: about 900 KB.
@@ -95,7 +99,7 @@ func (p *product) run(n0, n1 int) {
 		}
 		return
 	}
-	if m <= tileRows && p.f.direct[m] != nil && !p.scaled {
+	if m <= directRows && p.f.direct[1] != nil && !p.scaled {
 		n0 = p.direct(n0, n1)
 	}
 	whole := n1 - (n1-n0)%panelCols
@@ -118,49 +122,79 @@ func (p *product) after(b block, n1 int) block {
 	return block{0, min(blockRows, p.x.M), col, min(blockCols, n1-col)}
 }
 
-// direct computes columns from n0 on with a core that reads W in place, and returns where it left off.
+// direct computes columns from n0 on with cores that read W in place, and returns where it left off. A group of columns is done at a time,
+// chunk by chunk of K and tile by tile of X, so that W is read from memory once.
 func (p *product) direct(n0, n1 int) int {
-	m, each := p.x.M, panelCols
-	if m == 1 {
-		each = p.k.rowCols
-	}
-	n1 -= (n1 - n0) % each
-	most := blockRows * blockCols / m / each * each
+	m := p.x.M
+	n1 -= (n1 - n0) % directCols
 	whole := p.w.K / p.f.step // the steps that can be read in place
-	chunk := max(whole, 1)
-	if p.wide {
-		chunk = wideLines / 2 / m
+	chunk, cols := p.k.lines/p.f.lines, directCols
+	switch {
+	case m == 1 && !p.wide:
+		chunk = max(1, whole)
+	case m == 1:
+		chunk = wideLines / 2
 	}
-	for col := n0; col < n1; col += most {
-		b := block{0, m, col, min(most, n1-col)}
-		folds := false
+	if m <= tileRows && p.f.folds && chunk >= p.steps {
+		cols = n1 - n0 // nothing but outputs to store
+	} else if p.wide {
+		cols = 128 // the work of widening X is shared
+	}
+	for col := n0; col < n1; col += cols {
+		b := block{0, m, col, min(cols, n1-col)}
 		for from := 0; from < whole; from += chunk {
-			folds = p.directChunk(b, span{from, min(from+chunk, whole)}, each)
+			p.directChunk(b, span{from, min(from+chunk, whole)})
 		}
-		for c := 0; c < b.cols && whole < p.steps; c += blockCols {
+		if whole < p.steps {
 			rest := span{whole, p.steps}
-			p.pack(col+c, min(blockCols, b.cols-c), rest)
-			p.tile(b, 0, c, min(blockCols, b.cols-c), rest, whole > 0)
-			p.f.core[m](&p.t)
-		}
-		if !folds {
-			p.store(b, 0, m)
+			p.pack(col, b.cols, rest)
+			for r := 0; r < m; r += tileRows {
+				p.tile(b, r, rest, whole > 0)
+				p.runTile(b, r, p.f.core[p.t.rows], true)
+			}
 		}
 	}
 	return n1
 }
 
-// directChunk adds a span of K to the lanes of a block, each columns at a time, and says whether it has also folded them into Y.
-func (p *product) directChunk(b block, s span, each int) (folds bool) {
-	group := uintptr(each * p.wRow)
-	p.t = tile{
-		lanes: ptr(p.s.lanes), lanesRow: uintptr(b.lanesRow()), x: p.activations(0, b.rows, s),
-		w: unsafe.Pointer(&p.w.Data[b.col*p.wRow+s.from*p.f.bytes]), wRow: uintptr(p.wRow), wRep: group, ahead: group,
-		steps: s.to - s.from, reps: b.cols / each, cont: s.from, rows: b.rows,
+// directChunk adds a span of K to the lanes of a block, and where it is the last, folds them into Y.
+func (p *product) directChunk(b block, s span) {
+	// What comes next: the same rows of W, or the next group. The tiles of more than one row share the work of prefetching it.
+	bytes := (s.to - s.from) * p.f.bytes
+	next, tiles := bytes, (b.rows+tileRows-2)/tileRows
+	if s.to == p.w.K/p.f.step {
+		next = b.cols*p.wRow - s.from*p.f.bytes
 	}
-	folds = s.to == p.steps && p.foldInto(b, 0)
-	p.f.direct[b.rows](&p.t)
-	return folds
+	for r := 0; r < b.rows; r += tileRows {
+		rows := min(tileRows, b.rows-r)
+		p.t = tile{
+			lanes: unsafe.Add(ptr(p.s.lanes), r*b.lanesRow()), lanesRow: uintptr(b.lanesRow()), x: p.activations(r, rows, s),
+			w: unsafe.Pointer(&p.w.Data[b.col*p.wRow+s.from*p.f.bytes]), wRow: uintptr(p.wRow), wRep: uintptr(panelCols * p.wRow),
+			steps: s.to - s.from, reps: b.cols / panelCols, cont: s.from, rows: rows,
+		}
+		if rows == 1 {
+			p.t.wRep, p.t.reps = uintptr(p.k.rowCols*p.wRow), b.cols/p.k.rowCols
+		}
+		if b.rows == 1 {
+			p.t.ahead = p.t.wRep
+		} else if rows > 1 {
+			p.t.aheadStep = uintptr(p.f.bytes / tiles)
+			p.t.ahead = uintptr(next + r/tileRows*bytes/tiles)
+		}
+		p.runTile(b, r, p.f.direct[rows], s.to == p.steps)
+	}
+}
+
+// runTile runs a core on p.t, a tile from row r of the block on; last says that its lanes are then complete.
+func (p *product) runTile(b block, r int, core func(*tile), last bool) {
+	folds := last && p.f.folds && !p.scaled && b.cols%panelCols == 0
+	if folds {
+		p.t.y, p.t.ldy = unsafe.Pointer(&p.y[(b.row+r)*p.ldy+b.col]), uintptr(4*p.ldy)
+	}
+	core(&p.t)
+	if last && !folds {
+		p.store(b, r, p.t.rows)
+	}
 }
 
 // block computes a block, its columns of W copied, or converted, to panels chunk by chunk.
@@ -183,28 +217,18 @@ func (p *product) block(b, next block) {
 			then, thenAt = next, 0
 		}
 		for r := 0; r < b.rows; r += tileRows {
-			p.tile(b, r, 0, b.cols, s, from%period > 0)
+			p.tile(b, r, s, from%period > 0)
 			p.prefetch(b, r, s, then, thenAt)
-			folds := s.to == p.steps && p.foldInto(b, r)
-			p.f.core[p.t.rows](&p.t)
+			p.runTile(b, r, p.f.core[p.t.rows], s.to == p.steps && !p.scaled)
 			if p.scaled && s.to == end {
 				p.addScaled(b, r, p.t.rows, end > period)
-			}
-			if s.to == p.steps && !folds {
-				p.store(b, r, p.t.rows)
+				if s.to == p.steps {
+					p.store(b, r, p.t.rows)
+				}
 			}
 		}
 		from = s.to
 	}
-}
-
-// foldInto has the core fold the lanes of a tile into Y, if it can.
-func (p *product) foldInto(b block, r int) bool {
-	if !p.f.folds || p.scaled || b.cols%panelCols != 0 {
-		return false
-	}
-	p.t.y, p.t.ldy = unsafe.Pointer(&p.y[(b.row+r)*p.ldy+b.col]), uintptr(4*p.ldy)
-	return true
 }
 
 // prefetch has the core that works on a tile bring its share of what follows to the second cache: the tile of X below, or the first one of the
@@ -223,12 +247,12 @@ func (p *product) prefetch(b block, r int, s span, then block, at int) {
 	p.t.nextWLines, p.t.wRow = share, uintptr(p.wRow)
 }
 
-// tile makes p.t the tile of X from row r of the block on, over a span of K, against panels that stand for cols columns of the block from c on.
-func (p *product) tile(b block, r, c, cols int, s span, cont bool) {
+// tile makes p.t the tile of X from row r of the block on, over a span of K, against the panels of the block's columns.
+func (p *product) tile(b block, r int, s span, cont bool) {
 	rows, steps := min(tileRows, b.rows-r), (s.to-s.from)*p.f.lines
 	p.t = tile{
-		lanes: unsafe.Add(ptr(p.s.lanes), r*b.lanesRow()+c*line), lanesRow: uintptr(b.lanesRow()), x: p.activations(b.row+r, rows, s),
-		w: ptr(p.s.panels), wRep: uintptr(steps * panelStep), steps: steps, reps: ceil(cols, panelCols), rows: rows,
+		lanes: unsafe.Add(ptr(p.s.lanes), r*b.lanesRow()), lanesRow: uintptr(b.lanesRow()), x: p.activations(b.row+r, rows, s),
+		w: ptr(p.s.panels), wRep: uintptr(steps * panelStep), steps: steps, reps: ceil(b.cols, panelCols), rows: rows,
 	}
 	if cont {
 		p.t.cont = 1

@@ -96,8 +96,8 @@ func Read(pool *par.Pool) Speed {
 			buf[i] = 1
 		}
 	})
-	all := best(func() { pool.Spans(readBytes, readPiece, func(_, lo, hi int) { read(buf[lo:hi]) }) })
-	return Speed{readBytes / float64(best(func() { read(buf) })), readBytes / float64(all)}
+	all := best(func() { pool.Spans(readBytes, readPiece, func(_, lo, hi int) { ReadBytes(buf[lo:hi]) }) })
+	return Speed{readBytes / float64(best(func() { ReadBytes(buf) })), readBytes / float64(all)}
 }
 
 // best is the shortest of a few runs of f, in nanoseconds: a count over it is in units of 10^9 a second.
@@ -117,7 +117,7 @@ func timed(f func()) time.Duration {
 
 var sink uint64
 
-// readWords is read for machines without assembly.
+// readWords is ReadBytes for machines without assembly.
 func readWords(b []byte) {
 	var x uint64
 	for ; len(b) >= 8; b = b[8:] {

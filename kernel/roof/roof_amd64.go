@@ -22,8 +22,8 @@ var loops = map[cpu.Level][numKinds]loop{
 	cpu.AVX512: {{fmaAVX512, 2 * 12 * 16}, {dpBF16AVX512, 2 * 12 * 32}, {dpInt8AVX512, 2 * 12 * 64}},
 }
 
-// read reads b, a whole number of 256 bytes.
-func read(b []byte) {
+// ReadBytes reads b, a whole number of 256 bytes.
+func ReadBytes(b []byte) {
 	if cpu.Best() < cpu.AVX2 {
 		readWords(b)
 		return

@@ -6,4 +6,5 @@ import "github.com/pennyml/penny/internal/cpu"
 
 var loops map[cpu.Level][numKinds]loop
 
-func read(b []byte) { readWords(b) }
+// ReadBytes reads b.
+func ReadBytes(b []byte) { readWords(b) }

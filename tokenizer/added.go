@@ -88,6 +88,14 @@ func (m *matcher) find(s string, i int) (tok *addedToken, lo int) {
 	return nil, len(s)
 }
 
+// at returns the longest token that s starts with, or nil.
+func (m *matcher) at(s string) *addedToken {
+	if s == "" || m.first[s[0]][1] == 0 {
+		return nil
+	}
+	return m.longest(s)
+}
+
 // longest returns the longest token that s starts with, or nil.
 func (m *matcher) longest(s string) (best *addedToken) {
 	lo, hi := int(m.first[s[0]][0]), int(m.first[s[0]][1])

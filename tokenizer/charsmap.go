@@ -1,7 +1,6 @@
 package tokenizer
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -12,7 +11,7 @@ import (
 // block of NUL-terminated replacements.
 type charsmap struct {
 	trie    []uint32
-	strings []byte
+	strings string
 }
 
 // parseCharsmap reads the blob: the trie's size in bytes, the trie, the replacements.
@@ -25,14 +24,14 @@ func parseCharsmap(blob []byte) (*charsmap, error) {
 	if size == 0 || size%4 != 0 || uint64(size) > uint64(len(blob)) {
 		return nil, fmt.Errorf("a trie of %d bytes in a blob of %d", size, len(blob))
 	}
-	m := &charsmap{trie: make([]uint32, size/4), strings: blob[size:]}
+	m := &charsmap{trie: make([]uint32, size/4), strings: string(blob[size:])}
 	for i := range m.trie {
 		m.trie[i] = binary.LittleEndian.Uint32(blob[4*i:])
 	}
 	if len(m.strings) == 0 || m.strings[len(m.strings)-1] != 0 {
 		return nil, fmt.Errorf("the replacements do not end in a NUL")
 	}
-	if !utf8.Valid(m.strings) {
+	if !utf8.ValidString(m.strings) {
 		return nil, fmt.Errorf("the replacements are %w", errUTF8)
 	}
 	return m, nil
@@ -61,21 +60,28 @@ func (m *charsmap) longest(s string) (n int, value uint32) {
 	return n, value
 }
 
+// prefix returns what the beginning of s that is in the map becomes, and its length.
+func (m *charsmap) prefix(s string) (to string, size int, ok bool) {
+	size, value := m.longest(s)
+	if size == 0 || uint64(value) >= uint64(len(m.strings)) {
+		return "", 0, false
+	}
+	to = m.strings[value:]
+	return to[:strings.IndexByte(to, 0)], size, true
+}
+
 // normalize replaces from left to right, the longest match first.
 func (m *charsmap) normalize(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
-	for i := 0; i < len(s); {
-		n, value := m.longest(s[i:])
-		if n == 0 || uint64(value) >= uint64(len(m.strings)) {
-			_, width := utf8.DecodeRuneInString(s[i:])
-			b.WriteString(s[i : i+width])
-			i += width
-			continue
+	for s != "" {
+		to, size, ok := m.prefix(s)
+		if !ok {
+			_, size = utf8.DecodeRuneInString(s)
+			to = s[:size]
 		}
-		to := m.strings[value:]
-		b.Write(to[:bytes.IndexByte(to, 0)])
-		i += n
+		b.WriteString(to)
+		s = s[size:]
 	}
 	return b.String()
 }

@@ -167,7 +167,8 @@ func (m *spmModel) build() (*Tokenizer, error) {
 		return nil, err
 	}
 	t := &Tokenizer{repair: replaceBytes, roles: Roles{m.bos, m.eos, m.unk, m.pad, nil}}
-	if err := m.tokens(t); err != nil {
+	user, err := m.tokens(t)
+	if err != nil {
 		return nil, err
 	}
 	keys := newTexts(len(m.pieces), 0)
@@ -205,7 +206,7 @@ func (m *spmModel) build() (*Tokenizer, error) {
 	if v.wordwise(t.flags) {
 		t.stages = []stage{spmWords{}}
 	}
-	t.norm, err = m.normalizer()
+	t.norm, err = m.normalizer(user)
 	return t, err
 }
 
@@ -239,11 +240,10 @@ func (m *spmModel) byteTokens() (*[256]int32, error) {
 	return ids, nil
 }
 
-// tokens sets what the pieces stand for, and what is recognised, left out and put around.
-func (m *spmModel) tokens(t *Tokenizer) error {
+// tokens sets what the pieces stand for, and what is recognised, left out and put around. It returns the user-defined symbols.
+func (m *spmModel) tokens(t *Tokenizer) (user []addedToken, err error) {
 	t.flags = make([]flag, len(m.pieces))
 	pieces := newTexts(len(m.pieces), 0)
-	var user []addedToken
 	for i, p := range m.pieces {
 		t.flags[i] = flagUsed
 		switch p.typ {
@@ -264,12 +264,13 @@ func (m *spmModel) tokens(t *Tokenizer) error {
 		}
 		pieces.add(strings.ReplaceAll(p.text, spmSpace, " "))
 	}
-	var err error
 	if t.pieces, err = pieces.done(); err != nil {
-		return err
+		return nil, err
 	}
-	if t.added.normalized, err = newMatcher(user); err != nil {
-		return err
+	if m.kind == 2 { // in a Unigram model their scores see to it
+		if t.added.normalized, err = newMatcher(user); err != nil {
+			return nil, err
+		}
 	}
 	if m.removeSpaces {
 		t.lead = leadRule{text: " ", times: -1}
@@ -286,53 +287,90 @@ func (m *spmModel) tokens(t *Tokenizer) error {
 		}
 	}
 	t.roles.EOG = endOfGeneration(names, m.eos)
-	return nil
+	return user, nil
 }
 
-// normalizer puts together what SentencePiece does to text: the character map, white space, the dummy prefix.
-func (m *spmModel) normalizer() (normalizer, error) {
-	var chars *charsmap
+// spmNormalizer is what SentencePiece does to text: the character map, white space, the dummy prefix. User-defined symbols go through as they
+// are.
+type spmNormalizer struct {
+	model *spmModel
+	chars *charsmap // nil: none
+	user  matcher
+	mark  string // what a space becomes
+}
+
+func (m *spmModel) normalizer(user []addedToken) (normalizer, error) {
+	n := &spmNormalizer{model: m, mark: " "}
+	if m.escape {
+		n.mark = spmSpace
+	}
+	var err error
+	if n.user, err = newMatcher(user); err != nil {
+		return nil, err
+	}
 	if len(m.charsmap) > 0 {
-		var err error
-		if chars, err = parseCharsmap(m.charsmap); err != nil {
+		if n.chars, err = parseCharsmap(m.charsmap); err != nil {
 			return nil, fmt.Errorf("precompiled_charsmap: %w", err)
 		}
 	}
-	mark := " "
-	if m.escape {
-		mark = spmSpace
-	}
-	return func(s string) string {
-		if chars != nil {
-			s = chars.normalize(s)
-		}
-		if m.removeSpaces {
-			if s = collapse(s); s == "" {
-				return ""
-			}
-		}
-		if m.escape {
-			s = strings.ReplaceAll(s, " ", spmSpace)
-		}
-		if m.dummyPrefix && !m.spaceSuffix {
-			s = mark + s
-		}
-		if m.removeSpaces { // also a ▁ that stood in the text
-			for strings.HasSuffix(s, mark) {
-				s = s[:len(s)-len(mark)]
-			}
-		}
-		if m.dummyPrefix && m.spaceSuffix {
-			s += mark
-		}
-		return s
-	}, nil
+	return n.normalize, nil
 }
 
-// collapse trims spaces and makes each run of them one.
-func collapse(s string) string {
-	if s = strings.Trim(s, " "); !strings.Contains(s, "  ") {
-		return s
+// prefix returns what the beginning of s becomes, and its length.
+func (n *spmNormalizer) prefix(s string) (to string, size int) {
+	if tok := n.user.at(s); tok != nil {
+		return tok.text, len(tok.text)
 	}
-	return strings.Join(slices.DeleteFunc(strings.Split(s, " "), func(w string) bool { return w == "" }), " ")
+	if n.chars != nil {
+		if to, size, ok := n.chars.prefix(s); ok {
+			return to, size
+		}
+	}
+	_, size = utf8.DecodeRuneInString(s)
+	return s[:size], size
+}
+
+func (n *spmNormalizer) normalize(s string) string {
+	m := n.model
+	for m.removeSpaces && s != "" {
+		to, size := n.prefix(s)
+		if to != " " {
+			break
+		}
+		s = s[size:]
+	}
+	if s == "" {
+		return ""
+	}
+	var b strings.Builder
+	b.Grow(len(s) + len(s)/2)
+	if m.dummyPrefix && !m.spaceSuffix {
+		b.WriteString(n.mark)
+	}
+	spaced := m.removeSpaces // a space just before: leave out more
+	for s != "" {
+		to, size := n.prefix(s)
+		s = s[size:]
+		for spaced && strings.HasPrefix(to, " ") {
+			to = to[1:]
+		}
+		if to == "" {
+			continue
+		}
+		spaced = m.removeSpaces && strings.HasSuffix(to, " ")
+		if m.escape && strings.Contains(to, " ") {
+			to = strings.ReplaceAll(to, " ", spmSpace)
+		}
+		b.WriteString(to)
+	}
+	out := b.String()
+	if m.removeSpaces { // also a ▁ that stood in the text
+		for strings.HasSuffix(out, n.mark) {
+			out = out[:len(out)-len(n.mark)]
+		}
+	}
+	if m.dummyPrefix && m.spaceSuffix {
+		out += n.mark
+	}
+	return out
 }

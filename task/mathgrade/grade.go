@@ -35,7 +35,7 @@ func (r result) loosen(why string) result {
 
 // Grade extracts the final answer of a model's text and compares it with gold.
 func Grade(text, gold string, o Options) task.Verdict {
-	g := goldAnswer(gold)
+	g := GoldAnswer(gold)
 	if v, ok := gradeChoice(text, gold, o, true); ok {
 		return v
 	}
@@ -54,11 +54,31 @@ func Answer(pred, gold string, o Options) task.Verdict {
 	if b := boxed(pred); b != "" {
 		e.Answer = b
 	}
-	return verdict2(e, goldAnswer(gold), o)
+	return verdict2(e, GoldAnswer(gold), o)
 }
 
-// goldAnswer takes the answer out of a gold text that is a whole solution or sentence.
-func goldAnswer(gold string) string {
+// GSM8K grades a text by the marker #### of its last line, or by its last number where there is none. given says that the text is the
+// answer already.
+func GSM8K(text, gold string, given bool, o Options) task.Verdict {
+	if g, ok := Marked(gold); ok {
+		gold = g
+	}
+	if given {
+		return Answer(text, gold, o)
+	}
+	e := Extraction{}
+	if a, ok := Marked(text); ok {
+		e = Extraction{a, "gsm8k marker"}
+	} else if b := boxed(text); b != "" {
+		e = Extraction{b, "box"}
+	} else if n, ok := LastNumber(text); ok {
+		e = Extraction{n, "last number"}
+	}
+	return verdict2(e, gold, o)
+}
+
+// GoldAnswer takes the answer out of a gold text that is a whole solution or sentence.
+func GoldAnswer(gold string) string {
 	if e := Extract(gold); e.Rule != "" {
 		return e.Answer
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/pennyml/penny/internal/cpu"
 	"github.com/pennyml/penny/kernel/fp"
 )
 
@@ -85,16 +86,23 @@ func (a *Acts) SetRows(x []float32, m0, m1 int) {
 	if m0 < 0 || m1 < m0 || m1 > a.m || len(x) < m1*a.k {
 		panic(fmt.Sprintf("qdot: quantise rows %d:%d of %dx%d from %d elements", m0, m1, a.m, a.k, len(x)))
 	}
-	size := int(a.form)
+	if a.k == 0 {
+		return
+	}
 	for m := m0; m < m1; m++ {
-		for b := range a.blocks() {
-			rec, block := a.buf[a.at(m, b):], x[m*a.k+b*size:][:size]
-			if a.form == Block32 {
-				quantize32(rec, block)
-			} else {
-				quantize256(rec, block)
-			}
+		quantizeRow(cpu.Current(), a.form, a.buf[a.at(m, 0):], a.step(), x[m*a.k:(m+1)*a.k])
+	}
+}
+
+// quantizeReference is the definition, for one row: docs/NUMERICS.md section 4.
+func quantizeReference(form Form, rec []byte, step int, x []float32) {
+	for ; len(x) > 0; x = x[form:] {
+		if form == Block32 {
+			quantize32(rec, x[:32])
+		} else {
+			quantize256(rec, x[:256])
 		}
+		rec = rec[min(step, len(rec)):]
 	}
 }
 

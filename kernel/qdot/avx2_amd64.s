@@ -327,14 +327,13 @@ DATA cffff0000<>+48(SB)/8, $0x0000ffff0000ffff
 DATA cffff0000<>+56(SB)/8, $0x0000ffff0000ffff
 GLOBL cffff0000<>(SB), RODATA|NOPTR, $64
 
-// func unpackQ4_0AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ4_0AVX2(SB), NOSPLIT, $0-48
+// func unpackQ4_0AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ4_0AVX2(SB), NOSPLIT, $0-40
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 block:
@@ -397,15 +396,16 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotQ4_0c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ4_0c1AVX2(SB), NOSPLIT, $0-72
+// func dotQ4_0c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ4_0c1AVX2(SB), 0, $312-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
@@ -524,21 +524,30 @@ lane:
 	VZEROUPPER
 	RET
 
-// func gemm32s8c1AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32s8c1AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32s8c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32s8c1AVX2(SB), 0, $568-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $16, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPBROADCASTD 36(DX), Y2
 	VPSLLVD Y0, Y2, Y2
@@ -598,24 +607,69 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $1, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 256(DI), Y2, Y2
+	VMOVUPS 128(DI), Y4
+	VADDPS 384(DI), Y4, Y4
+	VMOVUPS 64(DI), Y5
+	VADDPS 320(DI), Y5, Y5
+	VMOVUPS 192(DI), Y6
+	VADDPS 448(DI), Y6, Y6
+	VADDPS Y4, Y2, Y2
+	VADDPS Y6, Y5, Y5
+	VADDPS Y5, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y4
+	VBLENDVPS Y4, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 288(DI), Y2, Y2
+	VMOVUPS 160(DI), Y4
+	VADDPS 416(DI), Y4, Y4
+	VMOVUPS 96(DI), Y5
+	VADDPS 352(DI), Y5, Y5
+	VMOVUPS 224(DI), Y6
+	VADDPS 480(DI), Y6, Y6
+	VADDPS Y4, Y2, Y2
+	VADDPS Y6, Y5, Y5
+	VADDPS Y5, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y4
+	VBLENDVPS Y4, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32s8c2AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32s8c2AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32s8c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32s8c2AVX2(SB), 0, $1080-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $32, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPBROADCASTD 36(DX), Y2
 	VPSLLVD Y0, Y2, Y2
@@ -708,24 +762,69 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $2, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 512(DI), Y2, Y2
+	VMOVUPS 256(DI), Y3
+	VADDPS 768(DI), Y3, Y3
+	VMOVUPS 128(DI), Y5
+	VADDPS 640(DI), Y5, Y5
+	VMOVUPS 384(DI), Y6
+	VADDPS 896(DI), Y6, Y6
+	VADDPS Y3, Y2, Y2
+	VADDPS Y6, Y5, Y5
+	VADDPS Y5, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 544(DI), Y2, Y2
+	VMOVUPS 288(DI), Y3
+	VADDPS 800(DI), Y3, Y3
+	VMOVUPS 160(DI), Y5
+	VADDPS 672(DI), Y5, Y5
+	VMOVUPS 416(DI), Y6
+	VADDPS 928(DI), Y6, Y6
+	VADDPS Y3, Y2, Y2
+	VADDPS Y6, Y5, Y5
+	VADDPS Y5, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32s8c3AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32s8c3AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32s8c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32s8c3AVX2(SB), 0, $1592-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $48, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPBROADCASTD 36(DX), Y2
 	VPSLLVD Y0, Y2, Y2
@@ -851,24 +950,69 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $3, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 768(DI), Y2, Y2
+	VMOVUPS 384(DI), Y3
+	VADDPS 1152(DI), Y3, Y3
+	VMOVUPS 192(DI), Y4
+	VADDPS 960(DI), Y4, Y4
+	VMOVUPS 576(DI), Y6
+	VADDPS 1344(DI), Y6, Y6
+	VADDPS Y3, Y2, Y2
+	VADDPS Y6, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 800(DI), Y2, Y2
+	VMOVUPS 416(DI), Y3
+	VADDPS 1184(DI), Y3, Y3
+	VMOVUPS 224(DI), Y4
+	VADDPS 992(DI), Y4, Y4
+	VMOVUPS 608(DI), Y6
+	VADDPS 1376(DI), Y6, Y6
+	VADDPS Y3, Y2, Y2
+	VADDPS Y6, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32s8c4AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32s8c4AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32s8c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32s8c4AVX2(SB), 0, $2104-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $64, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPBROADCASTD 36(DX), Y2
 	VPSLLVD Y0, Y2, Y2
@@ -1027,17 +1171,52 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $4, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 1024(DI), Y2, Y2
+	VMOVUPS 512(DI), Y3
+	VADDPS 1536(DI), Y3, Y3
+	VMOVUPS 256(DI), Y4
+	VADDPS 1280(DI), Y4, Y4
+	VMOVUPS 768(DI), Y5
+	VADDPS 1792(DI), Y5, Y5
+	VADDPS Y3, Y2, Y2
+	VADDPS Y5, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 1056(DI), Y2, Y2
+	VMOVUPS 544(DI), Y3
+	VADDPS 1568(DI), Y3, Y3
+	VMOVUPS 288(DI), Y4
+	VADDPS 1312(DI), Y4, Y4
+	VMOVUPS 800(DI), Y5
+	VADDPS 1824(DI), Y5, Y5
+	VADDPS Y3, Y2, Y2
+	VADDPS Y5, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func unpackQ4_1AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ4_1AVX2(SB), NOSPLIT, $0-48
+// func unpackQ4_1AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ4_1AVX2(SB), NOSPLIT, $0-40
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 block:
@@ -1111,15 +1290,16 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotQ4_1c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ4_1c1AVX2(SB), NOSPLIT, $0-72
+// func dotQ4_1c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ4_1c1AVX2(SB), 0, $312-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
@@ -1249,21 +1429,30 @@ lane:
 	VZEROUPPER
 	RET
 
-// func gemm32mins8c1AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32mins8c1AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32mins8c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32mins8c1AVX2(SB), 0, $568-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $16, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXOR Y2, Y2, Y2
 	VMOVDQU 0(SI), Y3
@@ -1325,24 +1514,69 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $1, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 256(DI), Y2, Y2
+	VMOVUPS 128(DI), Y5
+	VADDPS 384(DI), Y5, Y5
+	VMOVUPS 64(DI), Y6
+	VADDPS 320(DI), Y6, Y6
+	VMOVUPS 192(DI), Y7
+	VADDPS 448(DI), Y7, Y7
+	VADDPS Y5, Y2, Y2
+	VADDPS Y7, Y6, Y6
+	VADDPS Y6, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y5
+	VBLENDVPS Y5, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 288(DI), Y2, Y2
+	VMOVUPS 160(DI), Y5
+	VADDPS 416(DI), Y5, Y5
+	VMOVUPS 96(DI), Y6
+	VADDPS 352(DI), Y6, Y6
+	VMOVUPS 224(DI), Y7
+	VADDPS 480(DI), Y7, Y7
+	VADDPS Y5, Y2, Y2
+	VADDPS Y7, Y6, Y6
+	VADDPS Y6, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y5
+	VBLENDVPS Y5, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32mins8c2AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32mins8c2AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32mins8c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32mins8c2AVX2(SB), 0, $1080-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $32, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
@@ -1438,24 +1672,69 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $2, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 512(DI), Y2, Y2
+	VMOVUPS 256(DI), Y3
+	VADDPS 768(DI), Y3, Y3
+	VMOVUPS 128(DI), Y6
+	VADDPS 640(DI), Y6, Y6
+	VMOVUPS 384(DI), Y7
+	VADDPS 896(DI), Y7, Y7
+	VADDPS Y3, Y2, Y2
+	VADDPS Y7, Y6, Y6
+	VADDPS Y6, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 544(DI), Y2, Y2
+	VMOVUPS 288(DI), Y3
+	VADDPS 800(DI), Y3, Y3
+	VMOVUPS 160(DI), Y6
+	VADDPS 672(DI), Y6, Y6
+	VMOVUPS 416(DI), Y7
+	VADDPS 928(DI), Y7, Y7
+	VADDPS Y3, Y2, Y2
+	VADDPS Y7, Y6, Y6
+	VADDPS Y6, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32mins8c3AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32mins8c3AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32mins8c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32mins8c3AVX2(SB), 0, $1592-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $48, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
@@ -1585,24 +1864,69 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $3, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 768(DI), Y2, Y2
+	VMOVUPS 384(DI), Y3
+	VADDPS 1152(DI), Y3, Y3
+	VMOVUPS 192(DI), Y4
+	VADDPS 960(DI), Y4, Y4
+	VMOVUPS 576(DI), Y7
+	VADDPS 1344(DI), Y7, Y7
+	VADDPS Y3, Y2, Y2
+	VADDPS Y7, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 800(DI), Y2, Y2
+	VMOVUPS 416(DI), Y3
+	VADDPS 1184(DI), Y3, Y3
+	VMOVUPS 224(DI), Y4
+	VADDPS 992(DI), Y4, Y4
+	VMOVUPS 608(DI), Y7
+	VADDPS 1376(DI), Y7, Y7
+	VADDPS Y3, Y2, Y2
+	VADDPS Y7, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32mins8c4AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32mins8c4AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32mins8c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32mins8c4AVX2(SB), 0, $2104-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $64, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
@@ -1766,17 +2090,54 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $4, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 1024(DI), Y2, Y2
+	VMOVUPS 512(DI), Y3
+	VADDPS 1536(DI), Y3, Y3
+	VMOVUPS 256(DI), Y4
+	VADDPS 1280(DI), Y4, Y4
+	VMOVUPS 768(DI), Y5
+	VADDPS 1792(DI), Y5, Y5
+	VADDPS Y3, Y2, Y2
+	VADDPS Y5, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 1056(DI), Y2, Y2
+	VMOVUPS 544(DI), Y3
+	VADDPS 1568(DI), Y3, Y3
+	VMOVUPS 288(DI), Y4
+	VADDPS 1312(DI), Y4, Y4
+	VMOVUPS 800(DI), Y5
+	VADDPS 1824(DI), Y5, Y5
+	VADDPS Y3, Y2, Y2
+	VADDPS Y5, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func unpackQ5_0AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ5_0AVX2(SB), NOSPLIT, $0-48
+// func unpackQ5_0AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ5_0AVX2(SB), 0, $88-40
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 block:
@@ -1894,15 +2255,16 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotQ5_0c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ5_0c1AVX2(SB), NOSPLIT, $0-72
+// func dotQ5_0c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ5_0c1AVX2(SB), 0, $344-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
@@ -2077,21 +2439,30 @@ lane:
 	VZEROUPPER
 	RET
 
-// func gemm32s4c1AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32s4c1AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32s4c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32s4c1AVX2(SB), 0, $568-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $16, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPBROADCASTD 36(DX), Y2
 	VPSLLVD Y0, Y2, Y2
@@ -2152,24 +2523,69 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $1, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 256(DI), Y2, Y2
+	VMOVUPS 128(DI), Y4
+	VADDPS 384(DI), Y4, Y4
+	VMOVUPS 64(DI), Y5
+	VADDPS 320(DI), Y5, Y5
+	VMOVUPS 192(DI), Y6
+	VADDPS 448(DI), Y6, Y6
+	VADDPS Y4, Y2, Y2
+	VADDPS Y6, Y5, Y5
+	VADDPS Y5, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y4
+	VBLENDVPS Y4, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 288(DI), Y2, Y2
+	VMOVUPS 160(DI), Y4
+	VADDPS 416(DI), Y4, Y4
+	VMOVUPS 96(DI), Y5
+	VADDPS 352(DI), Y5, Y5
+	VMOVUPS 224(DI), Y6
+	VADDPS 480(DI), Y6, Y6
+	VADDPS Y4, Y2, Y2
+	VADDPS Y6, Y5, Y5
+	VADDPS Y5, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y4
+	VBLENDVPS Y4, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32s4c2AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32s4c2AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32s4c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32s4c2AVX2(SB), 0, $1080-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $32, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPBROADCASTD 36(DX), Y2
 	VPSLLVD Y0, Y2, Y2
@@ -2264,24 +2680,69 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $2, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 512(DI), Y2, Y2
+	VMOVUPS 256(DI), Y3
+	VADDPS 768(DI), Y3, Y3
+	VMOVUPS 128(DI), Y5
+	VADDPS 640(DI), Y5, Y5
+	VMOVUPS 384(DI), Y6
+	VADDPS 896(DI), Y6, Y6
+	VADDPS Y3, Y2, Y2
+	VADDPS Y6, Y5, Y5
+	VADDPS Y5, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 544(DI), Y2, Y2
+	VMOVUPS 288(DI), Y3
+	VADDPS 800(DI), Y3, Y3
+	VMOVUPS 160(DI), Y5
+	VADDPS 672(DI), Y5, Y5
+	VMOVUPS 416(DI), Y6
+	VADDPS 928(DI), Y6, Y6
+	VADDPS Y3, Y2, Y2
+	VADDPS Y6, Y5, Y5
+	VADDPS Y5, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32s4c3AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32s4c3AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32s4c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32s4c3AVX2(SB), 0, $1592-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $48, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPBROADCASTD 36(DX), Y2
 	VPSLLVD Y0, Y2, Y2
@@ -2410,24 +2871,69 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $3, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 768(DI), Y2, Y2
+	VMOVUPS 384(DI), Y3
+	VADDPS 1152(DI), Y3, Y3
+	VMOVUPS 192(DI), Y4
+	VADDPS 960(DI), Y4, Y4
+	VMOVUPS 576(DI), Y6
+	VADDPS 1344(DI), Y6, Y6
+	VADDPS Y3, Y2, Y2
+	VADDPS Y6, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 800(DI), Y2, Y2
+	VMOVUPS 416(DI), Y3
+	VADDPS 1184(DI), Y3, Y3
+	VMOVUPS 224(DI), Y4
+	VADDPS 992(DI), Y4, Y4
+	VMOVUPS 608(DI), Y6
+	VADDPS 1376(DI), Y6, Y6
+	VADDPS Y3, Y2, Y2
+	VADDPS Y6, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32s4c4AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32s4c4AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32s4c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32s4c4AVX2(SB), 0, $2104-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $64, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPBROADCASTD 36(DX), Y2
 	VPSLLVD Y0, Y2, Y2
@@ -2590,17 +3096,54 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $4, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 1024(DI), Y2, Y2
+	VMOVUPS 512(DI), Y3
+	VADDPS 1536(DI), Y3, Y3
+	VMOVUPS 256(DI), Y4
+	VADDPS 1280(DI), Y4, Y4
+	VMOVUPS 768(DI), Y5
+	VADDPS 1792(DI), Y5, Y5
+	VADDPS Y3, Y2, Y2
+	VADDPS Y5, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 1056(DI), Y2, Y2
+	VMOVUPS 544(DI), Y3
+	VADDPS 1568(DI), Y3, Y3
+	VMOVUPS 288(DI), Y4
+	VADDPS 1312(DI), Y4, Y4
+	VMOVUPS 800(DI), Y5
+	VADDPS 1824(DI), Y5, Y5
+	VADDPS Y3, Y2, Y2
+	VADDPS Y5, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func unpackQ5_1AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ5_1AVX2(SB), NOSPLIT, $0-48
+// func unpackQ5_1AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ5_1AVX2(SB), 0, $88-40
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 block:
@@ -2721,15 +3264,16 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotQ5_1c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ5_1c1AVX2(SB), NOSPLIT, $0-72
+// func dotQ5_1c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ5_1c1AVX2(SB), 0, $344-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
@@ -2907,21 +3451,30 @@ lane:
 	VZEROUPPER
 	RET
 
-// func gemm32mins4c1AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32mins4c1AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32mins4c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32mins4c1AVX2(SB), 0, $568-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $16, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXOR Y2, Y2, Y2
 	VMOVDQU 0(SI), Y3
@@ -2984,24 +3537,69 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $1, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 256(DI), Y2, Y2
+	VMOVUPS 128(DI), Y5
+	VADDPS 384(DI), Y5, Y5
+	VMOVUPS 64(DI), Y6
+	VADDPS 320(DI), Y6, Y6
+	VMOVUPS 192(DI), Y7
+	VADDPS 448(DI), Y7, Y7
+	VADDPS Y5, Y2, Y2
+	VADDPS Y7, Y6, Y6
+	VADDPS Y6, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y5
+	VBLENDVPS Y5, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 288(DI), Y2, Y2
+	VMOVUPS 160(DI), Y5
+	VADDPS 416(DI), Y5, Y5
+	VMOVUPS 96(DI), Y6
+	VADDPS 352(DI), Y6, Y6
+	VMOVUPS 224(DI), Y7
+	VADDPS 480(DI), Y7, Y7
+	VADDPS Y5, Y2, Y2
+	VADDPS Y7, Y6, Y6
+	VADDPS Y6, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y5
+	VBLENDVPS Y5, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32mins4c2AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32mins4c2AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32mins4c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32mins4c2AVX2(SB), 0, $1080-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $32, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
@@ -3099,24 +3697,69 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $2, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 512(DI), Y2, Y2
+	VMOVUPS 256(DI), Y3
+	VADDPS 768(DI), Y3, Y3
+	VMOVUPS 128(DI), Y6
+	VADDPS 640(DI), Y6, Y6
+	VMOVUPS 384(DI), Y7
+	VADDPS 896(DI), Y7, Y7
+	VADDPS Y3, Y2, Y2
+	VADDPS Y7, Y6, Y6
+	VADDPS Y6, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 544(DI), Y2, Y2
+	VMOVUPS 288(DI), Y3
+	VADDPS 800(DI), Y3, Y3
+	VMOVUPS 160(DI), Y6
+	VADDPS 672(DI), Y6, Y6
+	VMOVUPS 416(DI), Y7
+	VADDPS 928(DI), Y7, Y7
+	VADDPS Y3, Y2, Y2
+	VADDPS Y7, Y6, Y6
+	VADDPS Y6, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32mins4c3AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32mins4c3AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32mins4c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32mins4c3AVX2(SB), 0, $1592-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $48, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
@@ -3249,24 +3892,69 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $3, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 768(DI), Y2, Y2
+	VMOVUPS 384(DI), Y3
+	VADDPS 1152(DI), Y3, Y3
+	VMOVUPS 192(DI), Y4
+	VADDPS 960(DI), Y4, Y4
+	VMOVUPS 576(DI), Y7
+	VADDPS 1344(DI), Y7, Y7
+	VADDPS Y3, Y2, Y2
+	VADDPS Y7, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 800(DI), Y2, Y2
+	VMOVUPS 416(DI), Y3
+	VADDPS 1184(DI), Y3, Y3
+	VMOVUPS 224(DI), Y4
+	VADDPS 992(DI), Y4, Y4
+	VMOVUPS 608(DI), Y7
+	VADDPS 1376(DI), Y7, Y7
+	VADDPS Y3, Y2, Y2
+	VADDPS Y7, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32mins4c4AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32mins4c4AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32mins4c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32mins4c4AVX2(SB), 0, $2104-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $64, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
@@ -3434,17 +4122,52 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $4, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 1024(DI), Y2, Y2
+	VMOVUPS 512(DI), Y3
+	VADDPS 1536(DI), Y3, Y3
+	VMOVUPS 256(DI), Y4
+	VADDPS 1280(DI), Y4, Y4
+	VMOVUPS 768(DI), Y5
+	VADDPS 1792(DI), Y5, Y5
+	VADDPS Y3, Y2, Y2
+	VADDPS Y5, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 1056(DI), Y2, Y2
+	VMOVUPS 544(DI), Y3
+	VADDPS 1568(DI), Y3, Y3
+	VMOVUPS 288(DI), Y4
+	VADDPS 1312(DI), Y4, Y4
+	VMOVUPS 800(DI), Y5
+	VADDPS 1824(DI), Y5, Y5
+	VADDPS Y3, Y2, Y2
+	VADDPS Y5, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func unpackQ8_0AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ8_0AVX2(SB), NOSPLIT, $0-48
+// func unpackQ8_0AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ8_0AVX2(SB), NOSPLIT, $0-40
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 block:
@@ -3513,15 +4236,16 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotQ8_0c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ8_0c1AVX2(SB), NOSPLIT, $0-72
+// func dotQ8_0c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ8_0c1AVX2(SB), 0, $312-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
@@ -3668,21 +4392,30 @@ lane:
 	VZEROUPPER
 	RET
 
-// func gemm32s1c1AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32s1c1AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32s1c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32s1c1AVX2(SB), 0, $568-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $16, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXOR Y2, Y2, Y2
 	VMOVDQU 0(SI), Y3
@@ -3764,24 +4497,69 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $1, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 256(DI), Y2, Y2
+	VMOVUPS 128(DI), Y4
+	VADDPS 384(DI), Y4, Y4
+	VMOVUPS 64(DI), Y5
+	VADDPS 320(DI), Y5, Y5
+	VMOVUPS 192(DI), Y6
+	VADDPS 448(DI), Y6, Y6
+	VADDPS Y4, Y2, Y2
+	VADDPS Y6, Y5, Y5
+	VADDPS Y5, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y4
+	VBLENDVPS Y4, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 288(DI), Y2, Y2
+	VMOVUPS 160(DI), Y4
+	VADDPS 416(DI), Y4, Y4
+	VMOVUPS 96(DI), Y5
+	VADDPS 352(DI), Y5, Y5
+	VMOVUPS 224(DI), Y6
+	VADDPS 480(DI), Y6, Y6
+	VADDPS Y4, Y2, Y2
+	VADDPS Y6, Y5, Y5
+	VADDPS Y5, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y4
+	VBLENDVPS Y4, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32s1c2AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32s1c2AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32s1c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32s1c2AVX2(SB), 0, $1080-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $32, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
@@ -3910,24 +4688,69 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $2, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 512(DI), Y2, Y2
+	VMOVUPS 256(DI), Y3
+	VADDPS 768(DI), Y3, Y3
+	VMOVUPS 128(DI), Y5
+	VADDPS 640(DI), Y5, Y5
+	VMOVUPS 384(DI), Y6
+	VADDPS 896(DI), Y6, Y6
+	VADDPS Y3, Y2, Y2
+	VADDPS Y6, Y5, Y5
+	VADDPS Y5, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 544(DI), Y2, Y2
+	VMOVUPS 288(DI), Y3
+	VADDPS 800(DI), Y3, Y3
+	VMOVUPS 160(DI), Y5
+	VADDPS 672(DI), Y5, Y5
+	VMOVUPS 416(DI), Y6
+	VADDPS 928(DI), Y6, Y6
+	VADDPS Y3, Y2, Y2
+	VADDPS Y6, Y5, Y5
+	VADDPS Y5, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32s1c3AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32s1c3AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32s1c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32s1c3AVX2(SB), 0, $1592-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $48, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
@@ -4103,24 +4926,69 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $3, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 768(DI), Y2, Y2
+	VMOVUPS 384(DI), Y3
+	VADDPS 1152(DI), Y3, Y3
+	VMOVUPS 192(DI), Y4
+	VADDPS 960(DI), Y4, Y4
+	VMOVUPS 576(DI), Y6
+	VADDPS 1344(DI), Y6, Y6
+	VADDPS Y3, Y2, Y2
+	VADDPS Y6, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 800(DI), Y2, Y2
+	VMOVUPS 416(DI), Y3
+	VADDPS 1184(DI), Y3, Y3
+	VMOVUPS 224(DI), Y4
+	VADDPS 992(DI), Y4, Y4
+	VMOVUPS 608(DI), Y6
+	VADDPS 1376(DI), Y6, Y6
+	VADDPS Y3, Y2, Y2
+	VADDPS Y6, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32s1c4AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32s1c4AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm32s1c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32s1c4AVX2(SB), 0, $2104-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
+	VPXOR Y2, Y2, Y2
+	CMPQ CX, $8
+	JGE block
+	MOVL $64, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Y2, (R11)
+	ADDQ $32, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
@@ -4343,17 +5211,52 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $4, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VADDPS 1024(DI), Y2, Y2
+	VMOVUPS 512(DI), Y3
+	VADDPS 1536(DI), Y3, Y3
+	VMOVUPS 256(DI), Y4
+	VADDPS 1280(DI), Y4, Y4
+	VMOVUPS 768(DI), Y5
+	VADDPS 1792(DI), Y5, Y5
+	VADDPS Y3, Y2, Y2
+	VADDPS Y5, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VADDPS 1056(DI), Y2, Y2
+	VMOVUPS 544(DI), Y3
+	VADDPS 1568(DI), Y3, Y3
+	VMOVUPS 288(DI), Y4
+	VADDPS 1312(DI), Y4, Y4
+	VMOVUPS 800(DI), Y5
+	VADDPS 1824(DI), Y5, Y5
+	VADDPS Y3, Y2, Y2
+	VADDPS Y5, Y4, Y4
+	VADDPS Y4, Y2, Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func unpackIQ4_NLAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackIQ4_NLAVX2(SB), NOSPLIT, $0-48
+// func unpackIQ4_NLAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackIQ4_NLAVX2(SB), NOSPLIT, $0-40
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	VBROADCASTI128 c8198adbfcfddeaf6010d192635455971<>(SB), Y15
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
@@ -4425,15 +5328,16 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotIQ4_NLc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotIQ4_NLc1AVX2(SB), NOSPLIT, $0-72
+// func dotIQ4_NLc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotIQ4_NLc1AVX2(SB), 0, $312-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI128 c8198adbfcfddeaf6010d192635455971<>(SB), Y15
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
@@ -4583,14 +5487,13 @@ lane:
 	VZEROUPPER
 	RET
 
-// func unpackMXFP4AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackMXFP4AVX2(SB), NOSPLIT, $0-48
+// func unpackMXFP4AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackMXFP4AVX2(SB), NOSPLIT, $0-40
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	VBROADCASTI128 c00002000<>(SB), Y14
 	VBROADCASTI128 c101112131416181c100f0e0d0c0a0804<>(SB), Y15
 	LEAQ (R8)(R12*4), R9
@@ -4668,15 +5571,16 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotMXFP4c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotMXFP4c1AVX2(SB), NOSPLIT, $0-72
+// func dotMXFP4c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotMXFP4c1AVX2(SB), 0, $312-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI128 c00002000<>(SB), Y14
 	VBROADCASTI128 c101112131416181c100f0e0d0c0a0804<>(SB), Y15
 	LEAQ (R8)(R12*4), R9
@@ -4811,14 +5715,15 @@ lane:
 	VZEROUPPER
 	RET
 
-// func unpackQ2_KAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ2_KAVX2(SB), NOSPLIT, $0-48
+// func unpackQ2_KAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ2_KAVX2(SB), 0, $88-40
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 block:
@@ -5066,15 +5971,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ2_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ2_Kc1AVX2(SB), NOSPLIT, $0-72
+// func dotQ2_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ2_Kc1AVX2(SB), 0, $664-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
@@ -5446,19 +6352,18 @@ turn:
 	VZEROUPPER
 	RET
 
-// func gemm256x16mins4c1AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16mins4c1AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x16mins4c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16mins4c1AVX2(SB), 0, $120-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -5546,22 +6451,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $1, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y6
+	VBLENDVPS Y6, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y6
+	VBLENDVPS Y6, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16mins4c2AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16mins4c2AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x16mins4c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16mins4c2AVX2(SB), 0, $184-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -5698,22 +6618,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $2, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16mins4c3AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16mins4c3AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x16mins4c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16mins4c3AVX2(SB), 0, $248-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -5899,22 +6834,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $3, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16mins4c4AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16mins4c4AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x16mins4c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16mins4c4AVX2(SB), 0, $312-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -6149,17 +7099,34 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $4, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func unpackQ3_KAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ3_KAVX2(SB), NOSPLIT, $0-48
+// func unpackQ3_KAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ3_KAVX2(SB), 0, $88-40
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 block:
@@ -6547,15 +7514,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ3_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ3_Kc1AVX2(SB), NOSPLIT, $0-72
+// func dotQ3_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ3_Kc1AVX2(SB), 0, $664-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
@@ -7066,19 +8034,18 @@ turn:
 	VZEROUPPER
 	RET
 
-// func gemm256x16s4c1AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16s4c1AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x16s4c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16s4c1AVX2(SB), 0, $120-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -7163,22 +8130,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $1, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y5
+	VBLENDVPS Y5, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y5
+	VBLENDVPS Y5, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16s4c2AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16s4c2AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x16s4c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16s4c2AVX2(SB), 0, $184-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -7310,22 +8292,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $2, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16s4c3AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16s4c3AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x16s4c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16s4c3AVX2(SB), 0, $248-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -7504,22 +8501,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $3, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16s4c4AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16s4c4AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x16s4c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16s4c4AVX2(SB), 0, $312-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -7745,17 +8757,34 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $4, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func unpackQ4_KAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ4_KAVX2(SB), NOSPLIT, $0-48
+// func unpackQ4_KAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ4_KAVX2(SB), 0, $88-40
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 block:
@@ -7918,15 +8947,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ4_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ4_Kc1AVX2(SB), NOSPLIT, $0-72
+// func dotQ4_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ4_Kc1AVX2(SB), 0, $408-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
@@ -8159,19 +9189,18 @@ turn:
 	VZEROUPPER
 	RET
 
-// func gemm256x32mins8c1AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32mins8c1AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x32mins8c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32mins8c1AVX2(SB), 0, $120-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -8259,22 +9288,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $1, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y6
+	VBLENDVPS Y6, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y6
+	VBLENDVPS Y6, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32mins8c2AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32mins8c2AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x32mins8c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32mins8c2AVX2(SB), 0, $184-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -8411,22 +9455,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $2, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32mins8c3AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32mins8c3AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x32mins8c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32mins8c3AVX2(SB), 0, $248-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -8612,22 +9671,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $3, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32mins8c4AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32mins8c4AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x32mins8c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32mins8c4AVX2(SB), 0, $312-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -8862,17 +9936,34 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $4, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func unpackQ5_KAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ5_KAVX2(SB), NOSPLIT, $0-48
+// func unpackQ5_KAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ5_KAVX2(SB), 0, $344-40
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 block:
@@ -9148,15 +10239,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ5_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ5_Kc1AVX2(SB), NOSPLIT, $0-72
+// func dotQ5_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ5_Kc1AVX2(SB), 0, $664-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
@@ -9504,19 +10596,18 @@ turn:
 	VZEROUPPER
 	RET
 
-// func gemm256x32mins4c1AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32mins4c1AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x32mins4c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32mins4c1AVX2(SB), 0, $120-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -9605,22 +10696,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $1, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y6
+	VBLENDVPS Y6, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y6
+	VBLENDVPS Y6, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32mins4c2AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32mins4c2AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x32mins4c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32mins4c2AVX2(SB), 0, $184-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -9759,22 +10865,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $2, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32mins4c3AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32mins4c3AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x32mins4c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32mins4c3AVX2(SB), 0, $248-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -9963,22 +11084,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $3, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32mins4c4AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32mins4c4AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x32mins4c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32mins4c4AVX2(SB), 0, $312-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -10217,17 +11353,34 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $4, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func unpackQ6_KAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ6_KAVX2(SB), NOSPLIT, $0-48
+// func unpackQ6_KAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ6_KAVX2(SB), 0, $88-40
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 block:
@@ -10628,15 +11781,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ6_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ6_Kc1AVX2(SB), NOSPLIT, $0-72
+// func dotQ6_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ6_Kc1AVX2(SB), 0, $664-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
 	VPXOR Y0, Y0, Y0
@@ -11168,19 +12322,18 @@ turn:
 	VZEROUPPER
 	RET
 
-// func gemm256x16s2c1AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16s2c1AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x16s2c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16s2c1AVX2(SB), 0, $120-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -11266,22 +12419,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $1, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y5
+	VBLENDVPS Y5, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y5
+	VBLENDVPS Y5, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16s2c2AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16s2c2AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x16s2c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16s2c2AVX2(SB), 0, $184-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -11415,22 +12583,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $2, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16s2c3AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16s2c3AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x16s2c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16s2c3AVX2(SB), 0, $248-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -11612,22 +12795,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $3, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16s2c4AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16s2c4AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x16s2c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16s2c4AVX2(SB), 0, $312-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -11857,17 +13055,34 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $4, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func unpackIQ4_XSAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackIQ4_XSAVX2(SB), NOSPLIT, $0-48
+// func unpackIQ4_XSAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackIQ4_XSAVX2(SB), 0, $88-40
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	VBROADCASTI128 c8198adbfcfddeaf6010d192635455971<>(SB), Y15
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
@@ -12014,15 +13229,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotIQ4_XSc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotIQ4_XSc1AVX2(SB), NOSPLIT, $0-72
+// func dotIQ4_XSc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotIQ4_XSc1AVX2(SB), 0, $376-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI128 c8198adbfcfddeaf6010d192635455971<>(SB), Y15
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R12)(R12*2), R13
@@ -12211,19 +13427,18 @@ turn:
 	VZEROUPPER
 	RET
 
-// func gemm256x32s1c1AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32s1c1AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x32s1c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32s1c1AVX2(SB), 0, $120-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -12312,22 +13527,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $1, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y4
+	VBLENDVPS Y4, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y4
+	VBLENDVPS Y4, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32s1c2AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32s1c2AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x32s1c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32s1c2AVX2(SB), 0, $184-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -12463,22 +13693,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $2, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32s1c3AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32s1c3AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x32s1c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32s1c3AVX2(SB), 0, $248-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -12661,22 +13906,37 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $3, CX
+column:
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32s1c4AVX2(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32s1c4AVX2(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	VMOVD R9, X1
-	VPBROADCASTD X1, Y1
-	VMOVD R10, X0
+// func gemm256x32s1c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32s1c4AVX2(SB), 0, $312-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VPXOR Y1, Y1, Y1
+	VMOVD R9, X0
 	VPBROADCASTD X0, Y0
 	XORL AX, AX
 block:
@@ -12906,81 +14166,21 @@ sub:
 	VPCMPEQD Y1, Y1, Y1
 	DECQ CX
 	JNZ block
-	VZEROUPPER
-	RET
-
-// func finish8AVX2(y *float32, ldy int, sums *float32, cols int)
-TEXT ·finish8AVX2(SB), NOSPLIT, $0-32
-	MOVQ y+0(FP), DI
+	MOVQ y+0(FP), SI
 	MOVQ ldy+8(FP), R8
-	MOVQ sums+16(FP), SI
-	MOVQ cols+24(FP), CX
-	SHLQ $2, R8
-	MOVQ CX, R9
-	SHLQ $6, R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R12
+	MOVL $4, CX
 column:
-	VMOVUPS 0(SI), Y0
-	VADDPS 0(SI)(R9*4), Y0, Y0
-	VMOVUPS 0(SI)(R9*2), Y1
-	VADDPS 0(SI)(R10*2), Y1, Y1
-	VMOVUPS 0(SI)(R9*1), Y2
-	VADDPS 0(SI)(R11*1), Y2, Y2
-	VMOVUPS 0(SI)(R10*1), Y3
-	VADDPS 0(SI)(R12*1), Y3, Y3
-	VADDPS Y1, Y0, Y0
-	VADDPS Y3, Y2, Y2
-	VADDPS Y2, Y0, Y0
-	VCMPPS $3, Y0, Y0, Y1
-	VBLENDVPS Y1, c0000c07f<>(SB), Y0, Y0
-	VMOVUPS Y0, 0(DI)
-	VMOVUPS 32(SI), Y0
-	VADDPS 32(SI)(R9*4), Y0, Y0
-	VMOVUPS 32(SI)(R9*2), Y1
-	VADDPS 32(SI)(R10*2), Y1, Y1
-	VMOVUPS 32(SI)(R9*1), Y2
-	VADDPS 32(SI)(R11*1), Y2, Y2
-	VMOVUPS 32(SI)(R10*1), Y3
-	VADDPS 32(SI)(R12*1), Y3, Y3
-	VADDPS Y1, Y0, Y0
-	VADDPS Y3, Y2, Y2
-	VADDPS Y2, Y0, Y0
-	VCMPPS $3, Y0, Y0, Y1
-	VBLENDVPS Y1, c0000c07f<>(SB), Y0, Y0
-	VMOVUPS Y0, 32(DI)
-	ADDQ $64, SI
-	ADDQ R8, DI
-	DECQ CX
-	JNZ column
-	VZEROUPPER
-	RET
-
-// func finish1AVX2(y *float32, ldy int, sums *float32, cols int)
-TEXT ·finish1AVX2(SB), NOSPLIT, $0-32
-	MOVQ y+0(FP), DI
-	MOVQ ldy+8(FP), R8
-	MOVQ sums+16(FP), SI
-	MOVQ cols+24(FP), CX
-	SHLQ $2, R8
-	MOVQ CX, R9
-	SHLQ $6, R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R12
-column:
-	VMOVUPS 0(SI), Y0
-	VCMPPS $3, Y0, Y0, Y1
-	VBLENDVPS Y1, c0000c07f<>(SB), Y0, Y0
-	VMOVUPS Y0, 0(DI)
-	VMOVUPS 32(SI), Y0
-	VCMPPS $3, Y0, Y0, Y1
-	VBLENDVPS Y1, c0000c07f<>(SB), Y0, Y0
-	VMOVUPS Y0, 32(DI)
-	ADDQ $64, SI
-	ADDQ R8, DI
-	DECQ CX
+	VMOVUPS 0(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 0(SI)
+	VMOVUPS 32(DI), Y2
+	VCMPPS $3, Y2, Y2, Y3
+	VBLENDVPS Y3, c0000c07f<>(SB), Y2, Y2
+	VMOVUPS Y2, 32(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
 	JNZ column
 	VZEROUPPER
 	RET

@@ -318,14 +318,13 @@ DATA cff00ff00<>+48(SB)/8, $0x00ff00ff00ff00ff
 DATA cff00ff00<>+56(SB)/8, $0x00ff00ff00ff00ff
 GLOBL cff00ff00<>(SB), RODATA|NOPTR, $64
 
-// func unpackQ4_0AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ4_0AVX512(SB), NOSPLIT, $0-48
+// func unpackQ4_0AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ4_0AVX512(SB), NOSPLIT, $0-40
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R9)(R12*4), R10
@@ -417,15 +416,16 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotQ4_0c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ4_0c1AVX512(SB), NOSPLIT, $0-72
+// func dotQ4_0c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ4_0c1AVX512(SB), 0, $568-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	LEAQ (R8)(R12*4), R9
@@ -558,15 +558,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotQ4_0c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ4_0c2AVX512(SB), NOSPLIT, $0-72
+// func dotQ4_0c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ4_0c2AVX512(SB), 0, $1080-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	LEAQ (R8)(R12*4), R9
@@ -735,15 +736,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotQ4_0c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ4_0c3AVX512(SB), NOSPLIT, $0-72
+// func dotQ4_0c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ4_0c3AVX512(SB), 0, $1592-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	LEAQ (R8)(R12*4), R9
@@ -950,15 +952,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotQ4_0c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ4_0c4AVX512(SB), NOSPLIT, $0-72
+// func dotQ4_0c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ4_0c4AVX512(SB), 0, $2104-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	LEAQ (R8)(R12*4), R9
@@ -1203,19 +1206,30 @@ lane:
 	VZEROUPPER
 	RET
 
-// func gemm32c1AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32c1AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm32c1AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32c1AVX512(SB), 0, $568-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
+	VPXORD Z1, Z1, Z1
+	CMPQ CX, $8
+	JGE block
+	MOVL $8, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Z1, (R11)
+	ADDQ $64, R11
+	DECL R10
+	JNZ clear
 block:
 	VPBROADCASTD 36(DX), Z1
 	VPSLLVD Z0, Z1, Z1
@@ -1251,22 +1265,55 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $1, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VADDPS 256(DI), Z1, Z1
+	VMOVUPS 128(DI), Z3
+	VADDPS 384(DI), Z3, Z3
+	VMOVUPS 64(DI), Z4
+	VADDPS 320(DI), Z4, Z4
+	VMOVUPS 192(DI), Z5
+	VADDPS 448(DI), Z5, Z5
+	VADDPS Z3, Z1, Z1
+	VADDPS Z5, Z4, Z4
+	VADDPS Z4, Z1, Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32c2AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32c2AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm32c2AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32c2AVX512(SB), 0, $1080-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
+	VPXORD Z1, Z1, Z1
+	CMPQ CX, $8
+	JGE block
+	MOVL $16, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Z1, (R11)
+	ADDQ $64, R11
+	DECL R10
+	JNZ clear
 block:
 	VPBROADCASTD 36(DX), Z1
 	VPSLLVD Z0, Z1, Z1
@@ -1317,22 +1364,55 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $2, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VADDPS 512(DI), Z1, Z1
+	VMOVUPS 256(DI), Z2
+	VADDPS 768(DI), Z2, Z2
+	VMOVUPS 128(DI), Z4
+	VADDPS 640(DI), Z4, Z4
+	VMOVUPS 384(DI), Z5
+	VADDPS 896(DI), Z5, Z5
+	VADDPS Z2, Z1, Z1
+	VADDPS Z5, Z4, Z4
+	VADDPS Z4, Z1, Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32c3AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32c3AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm32c3AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32c3AVX512(SB), 0, $1592-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
+	VPXORD Z1, Z1, Z1
+	CMPQ CX, $8
+	JGE block
+	MOVL $24, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Z1, (R11)
+	ADDQ $64, R11
+	DECL R10
+	JNZ clear
 block:
 	VPBROADCASTD 36(DX), Z1
 	VPSLLVD Z0, Z1, Z1
@@ -1398,22 +1478,55 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $3, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VADDPS 768(DI), Z1, Z1
+	VMOVUPS 384(DI), Z2
+	VADDPS 1152(DI), Z2, Z2
+	VMOVUPS 192(DI), Z3
+	VADDPS 960(DI), Z3, Z3
+	VMOVUPS 576(DI), Z5
+	VADDPS 1344(DI), Z5, Z5
+	VADDPS Z2, Z1, Z1
+	VADDPS Z5, Z3, Z3
+	VADDPS Z3, Z1, Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32c4AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32c4AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm32c4AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32c4AVX512(SB), 0, $2104-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
+	VPXORD Z1, Z1, Z1
+	CMPQ CX, $8
+	JGE block
+	MOVL $32, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Z1, (R11)
+	ADDQ $64, R11
+	DECL R10
+	JNZ clear
 block:
 	VPBROADCASTD 36(DX), Z1
 	VPSLLVD Z0, Z1, Z1
@@ -1494,22 +1607,55 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $4, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VADDPS 1024(DI), Z1, Z1
+	VMOVUPS 512(DI), Z2
+	VADDPS 1536(DI), Z2, Z2
+	VMOVUPS 256(DI), Z3
+	VADDPS 1280(DI), Z3, Z3
+	VMOVUPS 768(DI), Z4
+	VADDPS 1792(DI), Z4, Z4
+	VADDPS Z2, Z1, Z1
+	VADDPS Z4, Z3, Z3
+	VADDPS Z3, Z1, Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32c8AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32c8AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm32c8AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32c8AVX512(SB), 0, $4152-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
+	VPXORD Z1, Z1, Z1
+	CMPQ CX, $8
+	JGE block
+	MOVL $64, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Z1, (R11)
+	ADDQ $64, R11
+	DECL R10
+	JNZ clear
 block:
 	VPBROADCASTD 36(DX), Z1
 	VPSLLVD Z0, Z1, Z1
@@ -1650,22 +1796,55 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $8, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VADDPS 2048(DI), Z1, Z1
+	VMOVUPS 1024(DI), Z2
+	VADDPS 3072(DI), Z2, Z2
+	VMOVUPS 512(DI), Z3
+	VADDPS 2560(DI), Z3, Z3
+	VMOVUPS 1536(DI), Z4
+	VADDPS 3584(DI), Z4, Z4
+	VADDPS Z2, Z1, Z1
+	VADDPS Z4, Z3, Z3
+	VADDPS Z3, Z1, Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32c12AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32c12AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm32c12AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32c12AVX512(SB), 0, $6200-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
+	VPXORD Z1, Z1, Z1
+	CMPQ CX, $8
+	JGE block
+	MOVL $96, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Z1, (R11)
+	ADDQ $64, R11
+	DECL R10
+	JNZ clear
 block:
 	VPBROADCASTD 36(DX), Z1
 	VPSLLVD Z0, Z1, Z1
@@ -1866,17 +2045,38 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $12, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VADDPS 3072(DI), Z1, Z1
+	VMOVUPS 1536(DI), Z2
+	VADDPS 4608(DI), Z2, Z2
+	VMOVUPS 768(DI), Z3
+	VADDPS 3840(DI), Z3, Z3
+	VMOVUPS 2304(DI), Z4
+	VADDPS 5376(DI), Z4, Z4
+	VADDPS Z2, Z1, Z1
+	VADDPS Z4, Z3, Z3
+	VADDPS Z3, Z1, Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func unpackQ4_1AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ4_1AVX512(SB), NOSPLIT, $0-48
+// func unpackQ4_1AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ4_1AVX512(SB), NOSPLIT, $0-40
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R9)(R12*4), R10
@@ -1977,15 +2177,16 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotQ4_1c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ4_1c1AVX512(SB), NOSPLIT, $0-72
+// func dotQ4_1c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ4_1c1AVX512(SB), 0, $568-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	LEAQ (R8)(R12*4), R9
@@ -2126,15 +2327,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotQ4_1c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ4_1c2AVX512(SB), NOSPLIT, $0-72
+// func dotQ4_1c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ4_1c2AVX512(SB), 0, $1080-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	LEAQ (R8)(R12*4), R9
@@ -2311,15 +2513,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotQ4_1c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ4_1c3AVX512(SB), NOSPLIT, $0-72
+// func dotQ4_1c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ4_1c3AVX512(SB), 0, $1592-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	LEAQ (R8)(R12*4), R9
@@ -2534,15 +2737,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotQ4_1c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ4_1c4AVX512(SB), NOSPLIT, $0-72
+// func dotQ4_1c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ4_1c4AVX512(SB), 0, $2104-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	LEAQ (R8)(R12*4), R9
@@ -2795,19 +2999,30 @@ lane:
 	VZEROUPPER
 	RET
 
-// func gemm32minc1AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32minc1AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm32minc1AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32minc1AVX512(SB), 0, $568-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
+	VPXORD Z1, Z1, Z1
+	CMPQ CX, $8
+	JGE block
+	MOVL $8, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Z1, (R11)
+	ADDQ $64, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXORD Z1, Z1, Z1
 	VMOVDQU32 0(SI), Z2
@@ -2844,22 +3059,55 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $1, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VADDPS 256(DI), Z1, Z1
+	VMOVUPS 128(DI), Z4
+	VADDPS 384(DI), Z4, Z4
+	VMOVUPS 64(DI), Z5
+	VADDPS 320(DI), Z5, Z5
+	VMOVUPS 192(DI), Z6
+	VADDPS 448(DI), Z6, Z6
+	VADDPS Z4, Z1, Z1
+	VADDPS Z6, Z5, Z5
+	VADDPS Z5, Z1, Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32minc2AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32minc2AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm32minc2AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32minc2AVX512(SB), 0, $1080-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
+	VPXORD Z1, Z1, Z1
+	CMPQ CX, $8
+	JGE block
+	MOVL $16, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Z1, (R11)
+	ADDQ $64, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2911,22 +3159,55 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $2, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VADDPS 512(DI), Z1, Z1
+	VMOVUPS 256(DI), Z2
+	VADDPS 768(DI), Z2, Z2
+	VMOVUPS 128(DI), Z5
+	VADDPS 640(DI), Z5, Z5
+	VMOVUPS 384(DI), Z6
+	VADDPS 896(DI), Z6, Z6
+	VADDPS Z2, Z1, Z1
+	VADDPS Z6, Z5, Z5
+	VADDPS Z5, Z1, Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32minc3AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32minc3AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm32minc3AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32minc3AVX512(SB), 0, $1592-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
+	VPXORD Z1, Z1, Z1
+	CMPQ CX, $8
+	JGE block
+	MOVL $24, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Z1, (R11)
+	ADDQ $64, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2993,22 +3274,55 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $3, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VADDPS 768(DI), Z1, Z1
+	VMOVUPS 384(DI), Z2
+	VADDPS 1152(DI), Z2, Z2
+	VMOVUPS 192(DI), Z3
+	VADDPS 960(DI), Z3, Z3
+	VMOVUPS 576(DI), Z6
+	VADDPS 1344(DI), Z6, Z6
+	VADDPS Z2, Z1, Z1
+	VADDPS Z6, Z3, Z3
+	VADDPS Z3, Z1, Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32minc4AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32minc4AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm32minc4AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32minc4AVX512(SB), 0, $2104-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
+	VPXORD Z1, Z1, Z1
+	CMPQ CX, $8
+	JGE block
+	MOVL $32, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Z1, (R11)
+	ADDQ $64, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3090,22 +3404,55 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $4, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VADDPS 1024(DI), Z1, Z1
+	VMOVUPS 512(DI), Z2
+	VADDPS 1536(DI), Z2, Z2
+	VMOVUPS 256(DI), Z3
+	VADDPS 1280(DI), Z3, Z3
+	VMOVUPS 768(DI), Z4
+	VADDPS 1792(DI), Z4, Z4
+	VADDPS Z2, Z1, Z1
+	VADDPS Z4, Z3, Z3
+	VADDPS Z3, Z1, Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32minc8AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32minc8AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm32minc8AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32minc8AVX512(SB), 0, $4152-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
+	VPXORD Z1, Z1, Z1
+	CMPQ CX, $8
+	JGE block
+	MOVL $64, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Z1, (R11)
+	ADDQ $64, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3247,22 +3594,55 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $8, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VADDPS 2048(DI), Z1, Z1
+	VMOVUPS 1024(DI), Z2
+	VADDPS 3072(DI), Z2, Z2
+	VMOVUPS 512(DI), Z3
+	VADDPS 2560(DI), Z3, Z3
+	VMOVUPS 1536(DI), Z4
+	VADDPS 3584(DI), Z4, Z4
+	VADDPS Z2, Z1, Z1
+	VADDPS Z4, Z3, Z3
+	VADDPS Z3, Z1, Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm32minc12AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm32minc12AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm32minc12AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm32minc12AVX512(SB), 0, $6200-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
+	VPXORD Z1, Z1, Z1
+	CMPQ CX, $8
+	JGE block
+	MOVL $96, R10
+	MOVQ DI, R11
+clear:
+	VMOVUPS Z1, (R11)
+	ADDQ $64, R11
+	DECL R10
+	JNZ clear
 block:
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3464,17 +3844,40 @@ block:
 lane:
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $12, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VADDPS 3072(DI), Z1, Z1
+	VMOVUPS 1536(DI), Z2
+	VADDPS 4608(DI), Z2, Z2
+	VMOVUPS 768(DI), Z3
+	VADDPS 3840(DI), Z3, Z3
+	VMOVUPS 2304(DI), Z4
+	VADDPS 5376(DI), Z4, Z4
+	VADDPS Z2, Z1, Z1
+	VADDPS Z4, Z3, Z3
+	VADDPS Z3, Z1, Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func unpackQ5_0AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ5_0AVX512(SB), NOSPLIT, $0-48
+// func unpackQ5_0AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ5_0AVX512(SB), 0, $120-40
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	VBROADCASTI32X4 c01020408<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	VBROADCASTI32X4 c10101010<>(SB), Z29
@@ -3633,15 +4036,16 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotQ5_0c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ5_0c1AVX512(SB), NOSPLIT, $0-72
+// func dotQ5_0c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ5_0c1AVX512(SB), 0, $632-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z27
 	VBROADCASTI32X4 c01020408<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
@@ -3841,15 +4245,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotQ5_0c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ5_0c2AVX512(SB), NOSPLIT, $0-72
+// func dotQ5_0c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ5_0c2AVX512(SB), 0, $1144-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z27
 	VBROADCASTI32X4 c01020408<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
@@ -4085,15 +4490,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotQ5_0c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ5_0c3AVX512(SB), NOSPLIT, $0-72
+// func dotQ5_0c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ5_0c3AVX512(SB), 0, $1656-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z27
 	VBROADCASTI32X4 c01020408<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
@@ -4367,15 +4773,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotQ5_0c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ5_0c4AVX512(SB), NOSPLIT, $0-72
+// func dotQ5_0c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ5_0c4AVX512(SB), 0, $2168-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z27
 	VBROADCASTI32X4 c01020408<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
@@ -4687,14 +5094,15 @@ lane:
 	VZEROUPPER
 	RET
 
-// func unpackQ5_1AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ5_1AVX512(SB), NOSPLIT, $0-48
+// func unpackQ5_1AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ5_1AVX512(SB), 0, $120-40
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	VBROADCASTI32X4 c01020408<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	VBROADCASTI32X4 c10101010<>(SB), Z29
@@ -4854,15 +5262,16 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotQ5_1c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ5_1c1AVX512(SB), NOSPLIT, $0-72
+// func dotQ5_1c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ5_1c1AVX512(SB), 0, $632-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z27
 	VBROADCASTI32X4 c01020408<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
@@ -5062,15 +5471,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotQ5_1c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ5_1c2AVX512(SB), NOSPLIT, $0-72
+// func dotQ5_1c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ5_1c2AVX512(SB), 0, $1144-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z27
 	VBROADCASTI32X4 c01020408<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
@@ -5306,15 +5716,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotQ5_1c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ5_1c3AVX512(SB), NOSPLIT, $0-72
+// func dotQ5_1c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ5_1c3AVX512(SB), 0, $1656-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z27
 	VBROADCASTI32X4 c01020408<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
@@ -5588,15 +5999,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotQ5_1c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ5_1c4AVX512(SB), NOSPLIT, $0-72
+// func dotQ5_1c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ5_1c4AVX512(SB), 0, $2168-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z27
 	VBROADCASTI32X4 c01020408<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
@@ -5908,14 +6320,13 @@ lane:
 	VZEROUPPER
 	RET
 
-// func unpackQ8_0AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ8_0AVX512(SB), NOSPLIT, $0-48
+// func unpackQ8_0AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ8_0AVX512(SB), NOSPLIT, $0-40
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	VBROADCASTI32X4 c80808080<>(SB), Z31
 	LEAQ (R8)(R12*4), R9
 	LEAQ (R9)(R12*4), R10
@@ -6035,15 +6446,16 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotQ8_0c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ8_0c1AVX512(SB), NOSPLIT, $0-72
+// func dotQ8_0c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ8_0c1AVX512(SB), 0, $568-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z30
 	VBROADCASTI32X4 c80808080<>(SB), Z31
 	LEAQ (R8)(R12*4), R9
@@ -6204,15 +6616,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotQ8_0c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ8_0c2AVX512(SB), NOSPLIT, $0-72
+// func dotQ8_0c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ8_0c2AVX512(SB), 0, $1080-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z30
 	VBROADCASTI32X4 c80808080<>(SB), Z31
 	LEAQ (R8)(R12*4), R9
@@ -6409,15 +6822,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotQ8_0c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ8_0c3AVX512(SB), NOSPLIT, $0-72
+// func dotQ8_0c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ8_0c3AVX512(SB), 0, $1592-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z30
 	VBROADCASTI32X4 c80808080<>(SB), Z31
 	LEAQ (R8)(R12*4), R9
@@ -6652,15 +7066,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotQ8_0c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ8_0c4AVX512(SB), NOSPLIT, $0-72
+// func dotQ8_0c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ8_0c4AVX512(SB), 0, $2104-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z30
 	VBROADCASTI32X4 c80808080<>(SB), Z31
 	LEAQ (R8)(R12*4), R9
@@ -6933,14 +7348,13 @@ lane:
 	VZEROUPPER
 	RET
 
-// func unpackIQ4_NLAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackIQ4_NLAVX512(SB), NOSPLIT, $0-48
+// func unpackIQ4_NLAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackIQ4_NLAVX512(SB), NOSPLIT, $0-40
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	VBROADCASTI32X4 c01182d3f4f5d6a76818d99a6b5c5d9f1<>(SB), Z31
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
 	LEAQ (R8)(R12*4), R9
@@ -7041,15 +7455,16 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotIQ4_NLc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotIQ4_NLc1AVX512(SB), NOSPLIT, $0-72
+// func dotIQ4_NLc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotIQ4_NLc1AVX512(SB), 0, $568-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z29
 	VBROADCASTI32X4 c01182d3f4f5d6a76818d99a6b5c5d9f1<>(SB), Z31
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
@@ -7191,15 +7606,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotIQ4_NLc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotIQ4_NLc2AVX512(SB), NOSPLIT, $0-72
+// func dotIQ4_NLc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotIQ4_NLc2AVX512(SB), 0, $1080-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z29
 	VBROADCASTI32X4 c01182d3f4f5d6a76818d99a6b5c5d9f1<>(SB), Z31
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
@@ -7377,15 +7793,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotIQ4_NLc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotIQ4_NLc3AVX512(SB), NOSPLIT, $0-72
+// func dotIQ4_NLc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotIQ4_NLc3AVX512(SB), 0, $1592-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z29
 	VBROADCASTI32X4 c01182d3f4f5d6a76818d99a6b5c5d9f1<>(SB), Z31
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
@@ -7601,15 +8018,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotIQ4_NLc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotIQ4_NLc4AVX512(SB), NOSPLIT, $0-72
+// func dotIQ4_NLc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotIQ4_NLc4AVX512(SB), 0, $2104-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z29
 	VBROADCASTI32X4 c01182d3f4f5d6a76818d99a6b5c5d9f1<>(SB), Z31
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
@@ -7863,14 +8281,13 @@ lane:
 	VZEROUPPER
 	RET
 
-// func unpackMXFP4AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackMXFP4AVX512(SB), NOSPLIT, $0-48
+// func unpackMXFP4AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackMXFP4AVX512(SB), NOSPLIT, $0-40
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	VBROADCASTI32X4 c00002000<>(SB), Z28
 	VBROADCASTI32X4 c01000000<>(SB), Z27
 	VBROADCASTI32X4 c02000000<>(SB), Z29
@@ -7977,15 +8394,16 @@ block:
 	VZEROUPPER
 	RET
 
-// func dotMXFP4c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotMXFP4c1AVX512(SB), NOSPLIT, $0-72
+// func dotMXFP4c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotMXFP4c1AVX512(SB), 0, $568-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c00002000<>(SB), Z28
 	VBROADCASTI32X4 c0000c07f<>(SB), Z26
 	VBROADCASTI32X4 c01000000<>(SB), Z27
@@ -8133,15 +8551,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotMXFP4c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotMXFP4c2AVX512(SB), NOSPLIT, $0-72
+// func dotMXFP4c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotMXFP4c2AVX512(SB), 0, $1080-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c00002000<>(SB), Z28
 	VBROADCASTI32X4 c0000c07f<>(SB), Z26
 	VBROADCASTI32X4 c01000000<>(SB), Z27
@@ -8325,15 +8744,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotMXFP4c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotMXFP4c3AVX512(SB), NOSPLIT, $0-72
+// func dotMXFP4c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotMXFP4c3AVX512(SB), 0, $1592-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c00002000<>(SB), Z28
 	VBROADCASTI32X4 c0000c07f<>(SB), Z26
 	VBROADCASTI32X4 c01000000<>(SB), Z27
@@ -8555,15 +8975,16 @@ lane:
 	VZEROUPPER
 	RET
 
-// func dotMXFP4c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotMXFP4c4AVX512(SB), NOSPLIT, $0-72
+// func dotMXFP4c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotMXFP4c4AVX512(SB), 0, $2104-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c00002000<>(SB), Z28
 	VBROADCASTI32X4 c0000c07f<>(SB), Z26
 	VBROADCASTI32X4 c01000000<>(SB), Z27
@@ -8823,14 +9244,15 @@ lane:
 	VZEROUPPER
 	RET
 
-// func unpackQ2_KAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ2_KAVX512(SB), NOSPLIT, $0-48
+// func unpackQ2_KAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ2_KAVX512(SB), 0, $120-40
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	VBROADCASTI32X4 c03030303<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	LEAQ (R8)(R12*4), R9
@@ -9135,15 +9557,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ2_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ2_Kc1AVX512(SB), NOSPLIT, $0-72
+// func dotQ2_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ2_Kc1AVX512(SB), 0, $1272-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z29
 	VBROADCASTI32X4 c03030303<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
@@ -9507,15 +9930,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ2_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ2_Kc2AVX512(SB), NOSPLIT, $0-72
+// func dotQ2_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ2_Kc2AVX512(SB), 0, $1400-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z29
 	VBROADCASTI32X4 c03030303<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
@@ -9977,15 +10401,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ2_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ2_Kc3AVX512(SB), NOSPLIT, $0-72
+// func dotQ2_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ2_Kc3AVX512(SB), 0, $1528-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z29
 	VBROADCASTI32X4 c03030303<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
@@ -10545,15 +10970,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ2_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ2_Kc4AVX512(SB), NOSPLIT, $0-72
+// func dotQ2_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ2_Kc4AVX512(SB), 0, $1656-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z29
 	VBROADCASTI32X4 c03030303<>(SB), Z30
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
@@ -11211,18 +11637,19 @@ turn:
 	VZEROUPPER
 	RET
 
-// func gemm256x16minc1AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16minc1AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x16minc1AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16minc1AVX512(SB), 0, $120-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -11280,21 +11707,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $1, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16minc2AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16minc2AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x16minc2AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16minc2AVX512(SB), 0, $184-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -11377,21 +11817,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $2, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16minc3AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16minc3AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x16minc3AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16minc3AVX512(SB), 0, $248-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -11499,21 +11952,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $3, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16minc4AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16minc4AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x16minc4AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16minc4AVX512(SB), 0, $312-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -11646,21 +12112,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $4, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16minc8AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16minc8AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x16minc8AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16minc8AVX512(SB), 0, $568-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -11893,21 +12372,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $8, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16minc12AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16minc12AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x16minc12AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16minc12AVX512(SB), 0, $824-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -12240,17 +12732,30 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $12, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func unpackQ3_KAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ3_KAVX512(SB), NOSPLIT, $0-48
+// func unpackQ3_KAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ3_KAVX512(SB), 0, $120-40
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	VBROADCASTI32X4 c03030303<>(SB), Z28
 	VBROADCASTI32X4 c04040404<>(SB), Z27
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
@@ -12714,15 +13219,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ3_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ3_Kc1AVX512(SB), NOSPLIT, $0-72
+// func dotQ3_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ3_Kc1AVX512(SB), 0, $1272-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z26
 	VBROADCASTI32X4 c03030303<>(SB), Z28
 	VBROADCASTI32X4 c04040404<>(SB), Z27
@@ -13245,15 +13751,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ3_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ3_Kc2AVX512(SB), NOSPLIT, $0-72
+// func dotQ3_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ3_Kc2AVX512(SB), 0, $1400-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z26
 	VBROADCASTI32X4 c03030303<>(SB), Z28
 	VBROADCASTI32X4 c04040404<>(SB), Z27
@@ -13873,15 +14380,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ3_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ3_Kc3AVX512(SB), NOSPLIT, $0-72
+// func dotQ3_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ3_Kc3AVX512(SB), 0, $1528-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z26
 	VBROADCASTI32X4 c03030303<>(SB), Z28
 	VBROADCASTI32X4 c04040404<>(SB), Z27
@@ -14598,15 +15106,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ3_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ3_Kc4AVX512(SB), NOSPLIT, $0-72
+// func dotQ3_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ3_Kc4AVX512(SB), 0, $1656-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z26
 	VBROADCASTI32X4 c03030303<>(SB), Z28
 	VBROADCASTI32X4 c04040404<>(SB), Z27
@@ -15420,18 +15929,19 @@ turn:
 	VZEROUPPER
 	RET
 
-// func gemm256x16c1AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16c1AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x16c1AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16c1AVX512(SB), 0, $120-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -15487,21 +15997,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $1, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16c2AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16c2AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x16c2AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16c2AVX512(SB), 0, $184-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -15581,21 +16104,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $2, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16c3AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16c3AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x16c3AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16c3AVX512(SB), 0, $248-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -15699,21 +16235,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $3, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16c4AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16c4AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x16c4AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16c4AVX512(SB), 0, $312-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -15841,21 +16390,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $4, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16c8AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16c8AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x16c8AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16c8AVX512(SB), 0, $568-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -16079,21 +16641,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $8, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x16c12AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x16c12AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x16c12AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x16c12AVX512(SB), 0, $824-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -16413,17 +16988,30 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $12, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func unpackQ4_KAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ4_KAVX512(SB), NOSPLIT, $0-48
+// func unpackQ4_KAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ4_KAVX512(SB), 0, $120-40
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
 	VBROADCASTI32X4 c30303030<>(SB), Z29
 	VBROADCASTI32X4 c3f3f3f3f<>(SB), Z31
@@ -16631,15 +17219,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ4_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ4_Kc1AVX512(SB), NOSPLIT, $0-72
+// func dotQ4_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ4_Kc1AVX512(SB), 0, $760-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z28
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
 	VBROADCASTI32X4 c30303030<>(SB), Z29
@@ -16880,15 +17469,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ4_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ4_Kc2AVX512(SB), NOSPLIT, $0-72
+// func dotQ4_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ4_Kc2AVX512(SB), 0, $888-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z28
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
 	VBROADCASTI32X4 c30303030<>(SB), Z29
@@ -17181,15 +17771,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ4_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ4_Kc3AVX512(SB), NOSPLIT, $0-72
+// func dotQ4_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ4_Kc3AVX512(SB), 0, $1016-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z28
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
 	VBROADCASTI32X4 c30303030<>(SB), Z29
@@ -17534,15 +18125,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ4_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ4_Kc4AVX512(SB), NOSPLIT, $0-72
+// func dotQ4_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ4_Kc4AVX512(SB), 0, $1144-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z28
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
 	VBROADCASTI32X4 c30303030<>(SB), Z29
@@ -17939,18 +18531,19 @@ turn:
 	VZEROUPPER
 	RET
 
-// func gemm256x32minc1AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32minc1AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x32minc1AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32minc1AVX512(SB), 0, $120-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -18008,21 +18601,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $1, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32minc2AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32minc2AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x32minc2AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32minc2AVX512(SB), 0, $184-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -18105,21 +18711,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $2, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32minc3AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32minc3AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x32minc3AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32minc3AVX512(SB), 0, $248-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -18227,21 +18846,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $3, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32minc4AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32minc4AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x32minc4AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32minc4AVX512(SB), 0, $312-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -18374,21 +19006,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $4, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32minc8AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32minc8AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x32minc8AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32minc8AVX512(SB), 0, $568-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -18621,21 +19266,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $8, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32minc12AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32minc12AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x32minc12AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32minc12AVX512(SB), 0, $824-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -18968,17 +19626,30 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $12, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func unpackQ5_KAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ5_KAVX512(SB), NOSPLIT, $0-48
+// func unpackQ5_KAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ5_KAVX512(SB), 0, $632-40
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
 	VBROADCASTI32X4 c10101010<>(SB), Z28
 	VBROADCASTI32X4 c30303030<>(SB), Z29
@@ -19325,15 +19996,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ5_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ5_Kc1AVX512(SB), NOSPLIT, $0-72
+// func dotQ5_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ5_Kc1AVX512(SB), 0, $1272-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z27
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
 	VBROADCASTI32X4 c10101010<>(SB), Z28
@@ -19713,15 +20385,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ5_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ5_Kc2AVX512(SB), NOSPLIT, $0-72
+// func dotQ5_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ5_Kc2AVX512(SB), 0, $1400-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z27
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
 	VBROADCASTI32X4 c10101010<>(SB), Z28
@@ -20153,15 +20826,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ5_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ5_Kc3AVX512(SB), NOSPLIT, $0-72
+// func dotQ5_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ5_Kc3AVX512(SB), 0, $1528-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z27
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
 	VBROADCASTI32X4 c10101010<>(SB), Z28
@@ -20645,15 +21319,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ5_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ5_Kc4AVX512(SB), NOSPLIT, $0-72
+// func dotQ5_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ5_Kc4AVX512(SB), 0, $1656-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z27
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
 	VBROADCASTI32X4 c10101010<>(SB), Z28
@@ -21189,14 +21864,15 @@ turn:
 	VZEROUPPER
 	RET
 
-// func unpackQ6_KAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackQ6_KAVX512(SB), NOSPLIT, $0-48
+// func unpackQ6_KAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackQ6_KAVX512(SB), 0, $120-40
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	VBROADCASTI32X4 c30303030<>(SB), Z30
 	LEAQ (R8)(R12*4), R9
@@ -21712,15 +22388,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ6_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ6_Kc1AVX512(SB), NOSPLIT, $0-72
+// func dotQ6_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ6_Kc1AVX512(SB), 0, $1272-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z29
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	VBROADCASTI32X4 c30303030<>(SB), Z30
@@ -22295,15 +22972,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ6_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ6_Kc2AVX512(SB), NOSPLIT, $0-72
+// func dotQ6_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ6_Kc2AVX512(SB), 0, $1400-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z29
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	VBROADCASTI32X4 c30303030<>(SB), Z30
@@ -22975,15 +23653,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ6_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ6_Kc3AVX512(SB), NOSPLIT, $0-72
+// func dotQ6_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ6_Kc3AVX512(SB), 0, $1528-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z29
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	VBROADCASTI32X4 c30303030<>(SB), Z30
@@ -23752,15 +24431,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotQ6_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotQ6_Kc4AVX512(SB), NOSPLIT, $0-72
+// func dotQ6_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotQ6_Kc4AVX512(SB), 0, $1656-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z29
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z31
 	VBROADCASTI32X4 c30303030<>(SB), Z30
@@ -24626,14 +25306,15 @@ turn:
 	VZEROUPPER
 	RET
 
-// func unpackIQ4_XSAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte, slots *byte)
-TEXT ·unpackIQ4_XSAVX512(SB), NOSPLIT, $0-48
+// func unpackIQ4_XSAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
+TEXT ·unpackIQ4_XSAVX512(SB), 0, $120-40
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ panel+0(FP), DI
 	MOVQ w+8(FP), R8
 	MOVQ stride+16(FP), R12
 	MOVQ blocks+24(FP), CX
 	MOVQ ahead+32(FP), SI
-	MOVQ slots+40(FP), BX
 	VBROADCASTI32X4 c01182d3f4f5d6a76818d99a6b5c5d9f1<>(SB), Z27
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
 	VBROADCASTI32X4 c20202020<>(SB), Z28
@@ -24814,15 +25495,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotIQ4_XSc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotIQ4_XSc1AVX512(SB), NOSPLIT, $0-72
+// func dotIQ4_XSc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotIQ4_XSc1AVX512(SB), 0, $760-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z26
 	VBROADCASTI32X4 c01182d3f4f5d6a76818d99a6b5c5d9f1<>(SB), Z27
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
@@ -25033,15 +25715,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotIQ4_XSc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotIQ4_XSc2AVX512(SB), NOSPLIT, $0-72
+// func dotIQ4_XSc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotIQ4_XSc2AVX512(SB), 0, $888-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z26
 	VBROADCASTI32X4 c01182d3f4f5d6a76818d99a6b5c5d9f1<>(SB), Z27
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
@@ -25292,15 +25975,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotIQ4_XSc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotIQ4_XSc3AVX512(SB), NOSPLIT, $0-72
+// func dotIQ4_XSc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotIQ4_XSc3AVX512(SB), 0, $1016-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z26
 	VBROADCASTI32X4 c01182d3f4f5d6a76818d99a6b5c5d9f1<>(SB), Z27
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
@@ -25591,15 +26275,16 @@ turn:
 	VZEROUPPER
 	RET
 
-// func dotIQ4_XSc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte, lanes *byte)
-TEXT ·dotIQ4_XSc4AVX512(SB), NOSPLIT, $0-72
+// func dotIQ4_XSc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+TEXT ·dotIQ4_XSc4AVX512(SB), 0, $1144-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
 	MOVQ w+16(FP), R8
 	MOVQ stride+24(FP), R12
 	MOVQ blocks+32(FP), CX
 	MOVQ acts+40(FP), DX
 	MOVQ record+48(FP), BX
 	MOVQ ahead+56(FP), SI
-	MOVQ lanes+64(FP), DI
 	VBROADCASTI32X4 c0000c07f<>(SB), Z26
 	VBROADCASTI32X4 c01182d3f4f5d6a76818d99a6b5c5d9f1<>(SB), Z27
 	VBROADCASTI32X4 c0f0f0f0f<>(SB), Z30
@@ -25930,18 +26615,19 @@ turn:
 	VZEROUPPER
 	RET
 
-// func gemm256x32c1AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32c1AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x32c1AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32c1AVX512(SB), 0, $120-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -25997,21 +26683,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $1, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32c2AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32c2AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x32c2AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32c2AVX512(SB), 0, $184-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -26091,21 +26790,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $2, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32c3AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32c3AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x32c3AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32c3AVX512(SB), 0, $248-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -26209,21 +26921,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $3, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32c4AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32c4AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x32c4AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32c4AVX512(SB), 0, $312-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -26351,21 +27076,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $4, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32c8AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32c8AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x32c8AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32c8AVX512(SB), 0, $568-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -26589,21 +27327,34 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
+	MOVQ y+0(FP), SI
+	MOVQ ldy+8(FP), R8
+	MOVL $8, CX
+column:
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
+	JNZ column
 	VZEROUPPER
 	RET
 
-// func gemm256x32c12AVX512(sums *float32, panel *byte, acts *byte, group int, record int, blocks int, keep int, offset int)
-TEXT ·gemm256x32c12AVX512(SB), NOSPLIT, $0-64
-	MOVQ sums+0(FP), DI
-	MOVQ panel+8(FP), SI
-	MOVQ acts+16(FP), DX
-	MOVQ group+24(FP), BX
-	MOVQ record+32(FP), R8
-	MOVQ blocks+40(FP), CX
-	MOVQ keep+48(FP), R9
-	MOVQ offset+56(FP), R10
-	KMOVW R9, K1
-	VPBROADCASTD R10, Z0
+// func gemm256x32c12AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
+TEXT ·gemm256x32c12AVX512(SB), 0, $824-64
+	LEAQ 63(SP), DI
+	ANDQ $-64, DI
+	MOVQ panel+16(FP), SI
+	MOVQ acts+24(FP), DX
+	MOVQ group+32(FP), BX
+	MOVQ record+40(FP), R8
+	MOVQ blocks+48(FP), CX
+	MOVQ offset+56(FP), R9
+	VBROADCASTI32X4 c0000c07f<>(SB), Z31
+	KXORW K1, K1, K1
+	VPBROADCASTD R9, Z0
 	XORL AX, AX
 block:
 	VPXORD Z1, Z1, Z1
@@ -26923,65 +27674,17 @@ sub:
 	KXNORW K1, K1, K1
 	DECQ CX
 	JNZ block
-	VZEROUPPER
-	RET
-
-// func finish8AVX512(y *float32, ldy int, sums *float32, cols int)
-TEXT ·finish8AVX512(SB), NOSPLIT, $0-32
-	MOVQ y+0(FP), DI
+	MOVQ y+0(FP), SI
 	MOVQ ldy+8(FP), R8
-	MOVQ sums+16(FP), SI
-	MOVQ cols+24(FP), CX
-	VBROADCASTI32X4 c0000c07f<>(SB), Z31
-	SHLQ $2, R8
-	MOVQ CX, R9
-	SHLQ $6, R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R12
+	MOVL $12, CX
 column:
-	VMOVUPS 0(SI), Z0
-	VADDPS 0(SI)(R9*4), Z0, Z0
-	VMOVUPS 0(SI)(R9*2), Z1
-	VADDPS 0(SI)(R10*2), Z1, Z1
-	VMOVUPS 0(SI)(R9*1), Z2
-	VADDPS 0(SI)(R11*1), Z2, Z2
-	VMOVUPS 0(SI)(R10*1), Z3
-	VADDPS 0(SI)(R12*1), Z3, Z3
-	VADDPS Z1, Z0, Z0
-	VADDPS Z3, Z2, Z2
-	VADDPS Z2, Z0, Z0
-	VCMPPS $3, Z0, Z0, K2
-	VMOVAPS Z31, K2, Z0
-	VMOVUPS Z0, 0(DI)
-	ADDQ $64, SI
-	ADDQ R8, DI
-	DECQ CX
-	JNZ column
-	VZEROUPPER
-	RET
-
-// func finish1AVX512(y *float32, ldy int, sums *float32, cols int)
-TEXT ·finish1AVX512(SB), NOSPLIT, $0-32
-	MOVQ y+0(FP), DI
-	MOVQ ldy+8(FP), R8
-	MOVQ sums+16(FP), SI
-	MOVQ cols+24(FP), CX
-	VBROADCASTI32X4 c0000c07f<>(SB), Z31
-	SHLQ $2, R8
-	MOVQ CX, R9
-	SHLQ $6, R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R12
-column:
-	VMOVUPS 0(SI), Z0
-	VCMPPS $3, Z0, Z0, K2
-	VMOVAPS Z31, K2, Z0
-	VMOVUPS Z0, 0(DI)
-	ADDQ $64, SI
-	ADDQ R8, DI
-	DECQ CX
+	VMOVUPS 0(DI), Z1
+	VCMPPS $3, Z1, Z1, K2
+	VMOVAPS Z31, K2, Z1
+	VMOVUPS Z1, 0(SI)
+	ADDQ $64, DI
+	LEAQ (SI)(R8*4), SI
+	DECL CX
 	JNZ column
 	VZEROUPPER
 	RET

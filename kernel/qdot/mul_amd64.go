@@ -10,20 +10,18 @@ import (
 // kernels are the functions of one block format at one level.
 type kernels struct {
 	// unpack turns blocks of panelRows (AVX2: 8) weight rows into panel records.
-	unpack func(panel, w *byte, stride, blocks int, ahead, slots *byte)
+	unpack func(panel, w *byte, stride, blocks int, ahead *byte)
 	// dot, by the number of rows of activations, is the whole product of as many weight rows.
 	dot []dotFunc
-	// gemm, by the number of rows of activations, adds a panel's products to running sums.
-	gemm []gemmFunc
-	// finish turns running sums into results.
-	finish func(y *float32, ldy int, sums *float32, cols int)
+	// gemm, by the number of rows of activations, is the product of a panel.
+	gemm   []gemmFunc
 	record int // bytes of a panel record, one a block
 	offset int // shift that gemm wants
 }
 
-type dotFunc = func(y *float32, ldy int, w *byte, stride, blocks int, acts *byte, record int, ahead, lanes *byte)
+type dotFunc = func(y *float32, ldy int, w *byte, stride, blocks int, acts *byte, record int, ahead *byte)
 
-type gemmFunc = func(sums *float32, panel, acts *byte, group, record, blocks, keep, offset int)
+type gemmFunc = func(y *float32, ldy int, panel, acts *byte, group, record, blocks, offset int)
 
 func mulAt(l cpu.Level, y []float32, ldy int, a *Acts, t dtype.Type, w []byte, n0, n1 int, s *Scratch) {
 	p := product{y: y, ldy: ldy, a: a, stride: t.RowBytes(a.k), w: w, s: s}
@@ -81,12 +79,8 @@ func (p *product) panel(n, n1 int) (w, ahead []byte) {
 	return p.s.rows, p.s.rows
 }
 
-// workBytes is what dot and unpack functions need: running sums, integer scales and saved registers.
-const workBytes = 4096
-
 // vectors is the product with few rows of activations: weights are multiplied as they are unpacked.
 func (p *product) vectors(n0, n1 int) {
-	work := aligned(&p.s.work, workBytes)
 	for n := n0; n < n1; n += panelRows {
 		w, ahead := p.panel(n, n1)
 		y, ldy := p.s.out[:], panelRows
@@ -95,7 +89,7 @@ func (p *product) vectors(n0, n1 int) {
 		}
 		for r := 0; r < panelRows; r += p.rows {
 			at := r * p.stride
-			p.dot[p.a.m](&y[r], ldy, &w[at], p.stride, p.a.blocks(), &p.a.buf[0], p.a.step(), &ahead[at], work)
+			p.dot[p.a.m](&y[r], ldy, &w[at], p.stride, p.a.blocks(), &p.a.buf[0], p.a.step(), &ahead[at])
 		}
 		if n+panelRows > n1 {
 			p.copyOut(0, p.a.m, n, n1)

@@ -38,8 +38,6 @@ func FormOf(t dtype.Type) Form {
 type Scratch struct {
 	row    rowBlocks // the reference's: one weight row, unpacked
 	panels []byte    // the kernels': weight rows, unpacked
-	sums   []byte    // running sums
-	work   []byte    // what the functions that read weights put away
 	rows   []byte    // the last weight rows, filled up
 	out    [12 * panelRows]float32
 }

@@ -39,8 +39,8 @@ type fn struct {
 	free   []vec
 	consts map[string]vec // constants in registers, by their symbol
 
-	slotBase    string // where save puts registers: memory at this general register
-	slot        int    // offset of the next
+	local       string // register that points at local memory
+	locals      int    // bytes of it taken
 	prefetching []int  // offsets from SI still to be prefetched
 }
 
@@ -114,8 +114,8 @@ func (f *fn) zero(r vec) { f.op("XOR", r, r, r) }
 
 // save puts r away in memory, and releases it. load copies it back.
 func (f *fn) save(r vec) string {
-	mem := fmt.Sprintf("%d(%s)", f.slot, f.slotBase)
-	f.slot += f.bytes()
+	mem := fmt.Sprintf("%d(%s)", f.locals, f.local)
+	f.locals += f.bytes()
 	f.op("MOV", r, mem)
 	f.release(r)
 	return mem
@@ -193,7 +193,12 @@ func (f *fn) text(name string, args []arg) string {
 	for _, a := range args {
 		params = append(params, a.name+" "+a.typ)
 	}
-	fmt.Fprintf(&out, "// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", name, strings.Join(params, ", "), name, 8*len(args))
+	fmt.Fprintf(&out, "// func %s(%s)\n", name, strings.Join(params, ", "))
+	if f.locals > 0 { // with room to begin at a cache line
+		fmt.Fprintf(&out, "TEXT ·%s(SB), 0, $%d-%d\n\tLEAQ 63(SP), %s\n\tANDQ $-64, %s\n", name, f.locals+56, 8*len(args), f.local, f.local)
+	} else {
+		fmt.Fprintf(&out, "TEXT ·%s(SB), NOSPLIT, $0-%d\n", name, 8*len(args))
+	}
 	for i, a := range args {
 		if a.reg != "" {
 			fmt.Fprintf(&out, "\tMOVQ %s+%d(FP), %s\n", a.name, 8*i, a.reg)

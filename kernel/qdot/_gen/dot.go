@@ -35,23 +35,16 @@ type dotSink struct {
 	acc   []vec         // the running sums between scale and min
 }
 
-func (s *dotSink) lanes() int {
-	if s.m.size == 32 {
-		return 8
-	}
-	return 1
-}
-
-func (s *dotSink) scalesAt() int { return s.lanes() * s.cols * s.bytes() }
+func (s *dotSink) scalesAt() int { return s.m.lanes() * s.cols * s.bytes() }
 
 // dotFn multiplies 16 (AVX2: 8) weight rows with up to four rows of activations.
 func dotFn(i *isa, m *format, cols int) string {
 	f := newFn(i)
 	s := &dotSink{fn: f, m: m, cols: cols, open: map[int][]vec{}, piled: map[int]int{}}
-	f.slotBase, f.slot = "DI", s.scalesAt()+m.scales()*i.bytes()
+	f.local, f.locals = "DI", s.scalesAt()+m.scales()*i.bytes()
 	f.rowPointers()
 	z := f.zeros(1)
-	for l := range s.lanes() * cols {
+	for l := range s.m.lanes() * cols {
 		f.op("VMOVUPS", z[0], fmt.Sprintf("%d(DI)", l*i.bytes()))
 	}
 	f.release(z...)
@@ -72,14 +65,13 @@ func dotFn(i *isa, m *format, cols int) string {
 	f.op("MOVQ", "ldy+8(FP)", "BX")
 	for c := range cols {
 		v := f.alloc()
-		f.fold(v, s.lanes(), func(l int) string { return fmt.Sprintf("%d(DI)", (l*cols+c)*i.bytes()) })
+		f.fold(v, s.m.lanes(), func(l int) string { return fmt.Sprintf("%d(DI)", (l*cols+c)*i.bytes()) })
 		f.op("VMOVUPS", v, "(DX)")
 		f.op("LEAQ", "(DX)(BX*4)", "DX")
 		f.release(v)
 	}
 	return f.text(fmt.Sprintf("dot%sc%d%s", m.name, cols, i.name), []arg{{"y", "*float32", ""}, {"ldy", "int", ""}, {"w", "*byte", "R8"},
-		{"stride", "int", stride}, {"blocks", "int", "CX"}, {"acts", "*byte", "DX"}, {"record", "int", "BX"}, {"ahead", "*byte", "SI"},
-		{"lanes", "*byte", "DI"}})
+		{"stride", "int", stride}, {"blocks", "int", "CX"}, {"acts", "*byte", "DX"}, {"record", "int", "BX"}, {"ahead", "*byte", "SI"}})
 }
 
 // fold sums lanes, eight or one, in memory with the tree fold8, and makes every NaN the one NaN.

@@ -44,6 +44,14 @@ func (m *format) scales() int {
 	return m.size / m.sub
 }
 
+// lanes is how many running sums there are to an output.
+func (m *format) lanes() int {
+	if m.size == 32 {
+		return 8
+	}
+	return 1
+}
+
 // steps is how many products of two codes may pile up in a signed word before it overflows.
 func (m *format) steps() int { return min(32767/(m.top*254), m.codes()) }
 

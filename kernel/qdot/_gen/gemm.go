@@ -33,18 +33,21 @@ type gemm struct {
 
 func gemmFn(i *isa, m *format, cols int) string {
 	g := &gemm{fn: newFn(i), m: m, cols: cols}
+	g.local, g.locals = "DI", m.lanes()*64*cols
 	g.count = g.alloc()
 	if i == avx512 {
-		g.op("KMOVW", "R9", "K1")
-		g.op("VPBROADCASTD", "R10", g.count)
+		g.op("KXORW", "K1", "K1", "K1")
+		g.op("VPBROADCASTD", "R9", g.count)
 	} else {
 		g.keep = g.alloc()
-		g.op("VMOVD", "R9", g.keep.x())
-		g.op("VPBROADCASTD", g.keep.x(), g.keep)
-		g.op("VMOVD", "R10", g.count.x())
+		g.zero(g.keep)
+		g.op("VMOVD", "R9", g.count.x())
 		g.op("VPBROADCASTD", g.count.x(), g.count)
 	}
 	g.op("XORL", "AX", "AX")
+	if m.size == 32 {
+		g.clearFew()
+	}
 	g.label("block")
 	if m.size == 32 {
 		g.block32()
@@ -55,9 +58,42 @@ func gemmFn(i *isa, m *format, cols int) string {
 		g.otherHalf()
 	}
 	g.next()
-	return g.text(fmt.Sprintf("gemm%sc%d%s", i.kind(m), cols, i.name), []arg{{"sums", "*float32", "DI"}, {"panel", "*byte", "SI"},
-		{"acts", "*byte", "DX"}, {"group", "int", "BX"}, {"record", "int", "R8"}, {"blocks", "int", "CX"}, {"keep", "int", "R9"},
-		{"offset", "int", "R10"}})
+	g.finish()
+	return g.text(fmt.Sprintf("gemm%sc%d%s", i.kind(m), cols, i.name), []arg{{"y", "*float32", ""}, {"ldy", "int", ""}, {"panel", "*byte", "SI"},
+		{"acts", "*byte", "DX"}, {"group", "int", "BX"}, {"record", "int", "R8"}, {"blocks", "int", "CX"}, {"offset", "int", "R9"}})
+}
+
+// clearFew clears the running sums if there are too few blocks to begin all lanes.
+func (g *gemm) clearFew() {
+	z := g.zeros(1)
+	g.op("CMPQ", "CX", 8)
+	g.op("JGE", "block")
+	g.op("MOVL", g.locals/g.bytes(), "R10")
+	g.op("MOVQ", "DI", "R11")
+	g.label("clear")
+	g.op("VMOVUPS", z[0], "(R11)")
+	g.op("ADDQ", g.bytes(), "R11")
+	g.op("DECL", "R10")
+	g.op("JNZ", "clear")
+	g.release(z...)
+}
+
+// finish folds the lanes: 16 results a column go to y.
+func (g *gemm) finish() {
+	g.op("MOVQ", "y+0(FP)", "SI")
+	g.op("MOVQ", "ldy+8(FP)", "R8")
+	g.op("MOVL", g.cols, "CX")
+	g.label("column")
+	for half := 0; half < 64; half += g.bytes() {
+		v := g.alloc()
+		g.fold(v, g.m.lanes(), func(l int) string { return fmt.Sprintf("%d(DI)", l*64*g.cols+half) })
+		g.op("VMOVUPS", v, fmt.Sprintf("%d(SI)", half))
+		g.release(v)
+	}
+	g.op("ADDQ", 64, "DI")
+	g.op("LEAQ", "(SI)(R8*4)", "SI")
+	g.op("DECL", "CX")
+	g.op("JNZ", "column")
 }
 
 // otherHalf does the same block again for the upper 8 rows. Panels are aligned to 64 bytes.
@@ -254,29 +290,4 @@ func (g *gemm) pairs() []vec {
 		g.release(w)
 	}
 	return aux
-}
-
-// finishFn ends running sums of some columns: 16 results each go to y.
-func finishFn(i *isa, lanes int) string {
-	f := newFn(i)
-	f.op("SHLQ", 2, "R8")
-	f.op("MOVQ", "CX", "R9") // bytes a lane
-	f.op("SHLQ", 6, "R9")
-	f.op("LEAQ", "(R9)(R9*2)", "R10")
-	f.op("LEAQ", "(R9)(R9*4)", "R11")
-	f.op("LEAQ", "(R10)(R9*4)", "R12")
-	f.label("column")
-	at := []string{"", "(R9*1)", "(R9*2)", "(R10*1)", "(R9*4)", "(R11*1)", "(R10*2)", "(R12*1)"}
-	for half := 0; half < 64; half += i.bytes() {
-		v := f.alloc()
-		f.fold(v, lanes, func(l int) string { return fmt.Sprintf("%d(SI)%s", half, at[l]) })
-		f.op("VMOVUPS", v, fmt.Sprintf("%d(DI)", half))
-		f.release(v)
-	}
-	f.op("ADDQ", 64, "SI")
-	f.op("ADDQ", "R8", "DI")
-	f.op("DECQ", "CX")
-	f.op("JNZ", "column")
-	return f.text(fmt.Sprintf("finish%d%s", lanes, i.name), []arg{{"y", "*float32", "DI"}, {"ldy", "int", "R8"}, {"sums", "*float32", "SI"},
-		{"cols", "int", "CX"}})
 }

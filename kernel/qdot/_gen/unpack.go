@@ -23,7 +23,7 @@ type storeSink struct {
 // unpackFn turns blocks of 16 weight rows (AVX2: of the first or last 8 of a panel) into panel records.
 func unpackFn(i *isa, m *format) string {
 	f := newFn(i)
-	f.slotBase = "BX"
+	f.local = "BX"
 	f.rowPointers()
 	f.label("block")
 	f.block(m, storeSink{f, m})
@@ -31,7 +31,7 @@ func unpackFn(i *isa, m *format) string {
 	f.op("DECQ", "CX")
 	f.op("JNZ", "block")
 	return f.text("unpack"+m.name+i.name, []arg{{"panel", "*byte", "DI"}, {"w", "*byte", "R8"}, {"stride", "int", stride},
-		{"blocks", "int", "CX"}, {"ahead", "*byte", "SI"}, {"slots", "*byte", "BX"}})
+		{"blocks", "int", "CX"}, {"ahead", "*byte", "SI"}})
 }
 
 func (s storeSink) begin() {

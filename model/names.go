@@ -55,6 +55,11 @@ const (
 	ggufRouterBias = "exp_probs_b.bias"
 )
 
+// onlyGGUF reports the halves of kv_b.
+func onlyGGUF(name string) bool {
+	return strings.HasSuffix(name, ".k_b_proj.weight") || strings.HasSuffix(name, ".v_b_proj.weight")
+}
+
 func isRouter(name string) bool { return strings.HasSuffix(name, ".mlp.gate.weight") }
 
 // GGUFName translates a Hugging Face tensor name; false when GGUF files have no such tensor. The experts of a layer share one name there:

@@ -78,8 +78,10 @@ func (w *Weights) fileName(name string) string {
 	return name
 }
 
-// Has reports whether the checkpoint holds a tensor.
-func (w *Weights) Has(name string) bool { return w.tensors[w.fileName(name)] != nil }
+// Has reports whether the checkpoint holds a tensor. Made-up weights hold all that Hugging Face has names for.
+func (w *Weights) Has(name string) bool {
+	return w.tensors[w.fileName(name)] != nil || w.invent != nil && !onlyGGUF(name)
+}
 
 // Ignore takes a tensor, if it is there, that the network does not need, such as the head of a tied network.
 func (w *Weights) Ignore(name string) {

@@ -81,26 +81,34 @@ func randomIDs(r *rand.Rand, n, vocab int) []int32 {
 	return ids
 }
 
-// TestRandomNetworks holds networks of random sizes to a plain float64 reference.
+// TestRandomNetworks holds networks of random sizes to a plain float64 reference, and wide ones with weights in blocks.
 func TestRandomNetworks(t *testing.T) {
 	types := []dtype.Type{dtype.F32, dtype.BF16, dtype.F16, dtype.F8E4M3}
 	for _, arch := range families {
 		for seed := range uint64(20) {
 			r := rand.New(rand.NewPCG(seed, 7))
-			c, typ := randomConfig(r, arch), types[r.IntN(len(types))]
-			m, w := synthetic(t, c, typ, exact)
-			ids := randomIDs(r, 1+r.IntN(80), c.Vocab)
-			ref := newReference(c, w)
-			want, got := ref.logits(ids), run(t, m, ids, 1+r.IntN(len(ids)))
-			if ref.margin < 1e-4 {
-				continue // a choice that rounding may turn
-			}
-			for i, v := range want {
-				if d := math.Abs(float64(got[i]) - v); !(d <= 2e-4*math.Max(1, math.Abs(v))) {
-					t.Errorf("%s %d (%v): logit %d is %v, want %v\n%+v", arch, seed, typ, i, got[i], v, c)
-					break
-				}
-			}
+			c := randomConfig(r, arch)
+			againstReference(t, r, c, types[r.IntN(len(types))], 1+r.IntN(80))
+		}
+		for _, typ := range []dtype.Type{dtype.Q8_0, dtype.Q5_K, dtype.F8E4M3} {
+			againstReference(t, rand.New(rand.NewPCG(3, 3)), wide(arch), typ, 4)
+		}
+	}
+}
+
+func againstReference(t *testing.T, r *rand.Rand, c *model.Config, typ dtype.Type, tokens int) {
+	t.Helper()
+	m, w := synthetic(t, c, typ, exact)
+	ids := randomIDs(r, tokens, c.Vocab)
+	ref := newReference(c, w)
+	want, got := ref.logits(ids), run(t, m, ids, 1+r.IntN(len(ids)))
+	if ref.margin < 1e-4 {
+		return // a choice that rounding may turn
+	}
+	for i, v := range want {
+		if d := math.Abs(float64(got[i]) - v); !(d <= 2e-4*math.Max(1, math.Abs(v))) {
+			t.Errorf("%s (%v): logit %d is %v, want %v\n%+v", c.Arch, typ, i, got[i], v, c)
+			return
 		}
 	}
 }

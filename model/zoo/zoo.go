@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/pennyml/penny/format/gguf"
 	"github.com/pennyml/penny/format/safetensors"
@@ -35,7 +36,8 @@ func (l *Loaded) Close() error {
 	return errors.Join(l.Model.Close(), l.file.Close())
 }
 
-// Open opens a GGUF file (of a split one, the first part) or a Hugging Face folder. Weights stay where they are in the mapped files.
+// Open opens a GGUF file (of a split one, the first part) or a Hugging Face folder, which may be called by a file in it too (config.json,
+// model.safetensors and their like). Weights stay where they are in the mapped files.
 func Open(path string, o model.Options) (*Loaded, error) {
 	l := &Loaded{Path: path}
 	config, weights, err := l.read()
@@ -60,14 +62,11 @@ func (l *Loaded) read() (*model.Config, *model.Weights, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if !info.IsDir() && filepath.Base(l.Path) == "config.json" {
+	inFolder := strings.HasSuffix(l.Path, ".json") || strings.HasSuffix(l.Path, ".safetensors")
+	if inFolder && !info.IsDir() {
 		l.Path = filepath.Dir(l.Path)
-		info, err = os.Stat(l.Path)
-		if err != nil {
-			return nil, nil, err
-		}
 	}
-	if info.IsDir() {
+	if inFolder || info.IsDir() {
 		config, err := model.ReadHFConfig(l.Path)
 		if err != nil {
 			return nil, nil, err

@@ -138,3 +138,37 @@ func TestGoldenJSON(t *testing.T) {
 		})
 	}
 }
+
+// TestSwiftTransformers holds GPT-2's and Falcon's vocabularies to the encodings recorded in another project's tests.
+func TestSwiftTransformers(t *testing.T) {
+	gpt2 := parseData(t, "goldens/tokenizers/gpt2/tokenizer.json.gz")
+	var all map[string][]struct {
+		Input   string
+		Encoded struct {
+			IDs []int32 `json:"input_ids"`
+		}
+	}
+	if err := json.Unmarshal(readData(t, "tokenizers/swift-transformers/tokenizer_tests.json"), &all); err != nil {
+		t.Fatal(err)
+	}
+	for name, tok := range map[string]*Tokenizer{"distilgpt2": gpt2, "tiiuae/falcon-7b": openGGUF(t, "tokenizers/llama.cpp/ggml-vocab-falcon.gguf")} {
+		if len(all[name]) == 0 {
+			t.Errorf("no cases for %s", name)
+		}
+		for _, c := range all[name] {
+			if got := tok.Encode(c.Input, Options{}); !slices.Equal(got, c.Encoded.IDs) {
+				t.Errorf("%s: %q: got %v want %v", name, c.Input, got, c.Encoded.IDs)
+			}
+		}
+	}
+	var long struct {
+		Text string
+		IDs  []int32 `json:"token_ids"`
+	}
+	if err := json.Unmarshal(readData(t, "tokenizers/swift-transformers/gpt2_encoded_tokens.json"), &long); err != nil {
+		t.Fatal(err)
+	}
+	if got := gpt2.Encode(long.Text, Options{}); !slices.Equal(got, long.IDs) {
+		t.Errorf("the long text: got %v want %v", got, long.IDs)
+	}
+}

@@ -14,6 +14,9 @@ import (
 	"github.com/pennyml/penny/format/gguf"
 )
 
+// ErrNeedsKind is what Open gives for a rank file.
+var ErrNeedsKind = errors.New("a rank file does not say how text is split: its kind is needed")
+
 // Open reads a tokenizer from a file or folder: a tokenizer.json (also gzipped; settings are read from the files beside it), a Hugging Face
 // folder, a GGUF file, a SentencePiece .model. Rank files say too little on their own: see OpenRanks.
 func Open(path string) (*Tokenizer, error) {
@@ -34,7 +37,7 @@ func Open(path string) (*Tokenizer, error) {
 		defer f.Close()
 		return wrap(path)(FromGGUF(&f.Meta))
 	case ".tiktoken":
-		return nil, fmt.Errorf("%s: a rank file does not say how text is split: its kind is needed (%s)", path, strings.Join(RankKinds(), ", "))
+		return nil, fmt.Errorf("%s: %w", path, ErrNeedsKind)
 	}
 	data, err := readFile(path)
 	if err != nil {

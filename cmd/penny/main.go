@@ -55,7 +55,7 @@ func run(args []string) int {
 	parser, err := kong.New(&c, kong.Name("penny"),
 		kong.Description("Train, run and audit DeepSeek-R1-style reasoning models. One binary; every run leaves a receipt."),
 		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Vars{"kinds": strings.Join(tokenizer.RankKinds(), ", "), "temp": "0", "topp": "1", "version": fmt.Sprintf("penny %s %s %s/%s %v", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, cpu.Current())})
+		kong.Vars{"kinds": strings.Join(tokenizer.RankKinds(), ","), "temp": "0", "topp": "1", "version": fmt.Sprintf("penny %s %s %s/%s %v", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, cpu.Current())})
 	if err != nil {
 		panic(err)
 	}

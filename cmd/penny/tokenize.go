@@ -21,14 +21,14 @@ type tokenizeCmd struct {
 	Decode     bool   `help:"The other way: {\"ids\"} to {\"text\"}, with {\"base64\"} beside it where the bytes are not UTF-8."`
 	Special    string `enum:"parse,text" default:"parse" help:"Special tokens named in a text: parse them, or take them as text (${enum})."`
 	AddSpecial bool   `help:"Put the tokens around each text that the vocabulary asks for, such as BOS."`
-	Kind       string `help:"What a rank file is: ${kinds}."`
+	Kind       string `enum:",${kinds}" default:"" placeholder:"KIND" help:"What a rank file is: ${kinds}."`
 }
 
 func (tokenizeCmd) Help() string {
 	return `Reads JSON lines from standard input and writes one for each:
 
   echo '{"text": "Why is the sky blue?"}' | penny tokenize model.gguf
-  {"ids":[7814,314,260,6376,4461,47]}
+  {"ids":[4898,314,260,6376,4461,47]}
 
 A line is {"text": "..."}, or {"base64": "..."} for bytes that need not be UTF-8.`
 }
@@ -50,11 +50,15 @@ func (c *tokenizeCmd) Run() error {
 }
 
 func (c *tokenizeCmd) open() (*tokenizer.Tokenizer, error) {
-	if c.Kind != "" {
-		return tokenizer.OpenRanks(c.Model, c.Kind)
+	path, err := findModel(c.Model)
+	if err != nil {
+		return nil, err
 	}
-	t, err := tokenizer.Open(c.Model)
-	if err != nil && strings.Contains(c.Model, ".tiktoken") {
+	if c.Kind != "" {
+		return tokenizer.OpenRanks(path, c.Kind)
+	}
+	t, err := tokenizer.Open(path)
+	if errors.Is(err, tokenizer.ErrNeedsKind) {
 		return nil, hinted{err, "say what it is with --kind " + strings.Join(tokenizer.RankKinds(), "|")}
 	}
 	return t, err

@@ -11,7 +11,7 @@ import (
 
 // totalBudget bounds one verdict, in units of value.Env.
 const (
-	totalBudget = 25000
+	totalBudget = 12000
 	maxItems    = 40
 )
 

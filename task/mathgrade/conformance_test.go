@@ -178,7 +178,24 @@ func checkTable(t *testing.T, table []string, byPolicy map[string][2]int) {
 }
 
 // decided holds, for lines we decide against, the policy behind it where the verdict's own reason does not say enough.
-var decided = map[string]string{}
+var decided = map[string]string{
+	"mv-0030": "A formula may span lines; theirs reads `\\( \\)` on one line only.", "mv-0300": "A formula may span lines; theirs reads `\\( \\)` on one line only.",
+	"mv-0129": "Two digits do not stand for 1/3: a rounded decimal needs four. Theirs was told to compare two places.",
+	"mv-0380": "Two digits do not stand for 1/3: a rounded decimal needs four. Theirs was told to compare two places.",
+	"mv-0186": "Two boxes with `++++++` between them are not one answer: the last box counts.",
+	"mv-0211": "A box that never closes is no answer.",
+	"mv-0256": "1+1/e is not 1-1/e; the source verdict is wrong.",
+	"mv-0464": "Items of a bare list come in any order: they are solutions. The strict verdict keeps the order.",
+	"mv-0471": "Items of a bare list come in any order: they are solutions. The strict verdict keeps the order.",
+	"mv-0543": "2 is a whole number and exact; it is no rounding of 2.0001.", "mv-0544": "75 is 0.75 only with a percent sign.",
+	"mv-0569": "The last number is taken where nothing marks the answer; theirs wants a box.", "mv-0743": "The last number is taken where nothing marks the answer; theirs wants a marker.",
+	"mv-0788": "A decimal of four or more digits may round the exact value (lenient only; the strict verdict refuses it).",
+	"mv-1136": "A decimal of four or more digits may round the exact value (lenient only; the strict verdict refuses it).",
+	"mv-0791": "50 % is 1/2.", "mv-1142": "50 % is 0.5.", "mv-0906": "`{,}` between digits is a thousands separator; theirs does not know it.",
+	"mv-0978": "42 is 42.0.", "mv-0984": "4.0 is 4.", "mv-0985": "Words are compared without case (lenient only).",
+	"mv-1027": "A tuple keeps its order; theirs was told that this one is an unordered list.",
+	"mv-1089": "The expected sentence names option B; theirs compares it whole.",
+}
 
 func why(id string, v task.Verdict) string {
 	if s := decided[id]; s != "" {

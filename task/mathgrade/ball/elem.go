@@ -116,7 +116,8 @@ func (x Real) Log() (Real, error) {
 
 // sinCosMid is sin x and cos x at working precision, for |x| < 2^300.
 func sinCosMid(x *big.Float) (s, c *big.Float) {
-	long := func() *big.Float { return new(big.Float).SetPrec(constPrec) }
+	prec := uint(min(constPrec, work+64+max(0, x.MantExp(nil))))
+	long := func() *big.Float { return new(big.Float).SetPrec(prec) }
 	half := long().Mul(piWide(), big.NewFloat(0.5))
 	q := long().Quo(long().Set(x), half)
 	if q.Sign() >= 0 {

@@ -244,6 +244,9 @@ func (p *parser) term() (*Node, error) {
 	}
 	for {
 		t := p.peek()
+		if n.Kind == Call && n.Name == "unit" && p.operand() {
+			return nil, errors.New("mathematics after words")
+		}
 		if n.Kind == Text && (t.kind != tText && p.operand() || t.kind == tOp && strings.Contains("*/mod", t.text)) {
 			return nil, errors.New("words beside mathematics")
 		}

@@ -14,7 +14,8 @@ var (
 	ErrOpaque = errors.New("no numeric value")
 )
 
-// Env evaluates trees at one point. Budget is what may still be spent: an arithmetic operation costs 1, an elementary function 20.
+// Env evaluates trees at one point. Budget is what may still be spent: an arithmetic operation costs 1, a power 20,
+// an elementary function 40.
 type Env struct {
 	Vars   map[string]ball.Complex
 	Budget *int
@@ -161,7 +162,7 @@ func (e *Env) call(n *expr.Node) (ball.Complex, error) {
 			return ball.Complex{}, err
 		}
 	}
-	if err := e.spend(20); err != nil {
+	if err := e.spend(40); err != nil {
 		return ball.Complex{}, err
 	}
 	return apply(n.Name, args)

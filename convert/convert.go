@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pennyml/penny/dtype"
@@ -64,6 +65,12 @@ func Run(ctx context.Context, in, out string, o Options) (*Result, error) {
 	}
 	j.result.addErrors(j.errors)
 	return j.result, nil
+}
+
+// Types are the names that Options.Type may have: the mixes that can be made without an importance matrix.
+func Types() []string {
+	names := slices.DeleteFunc(quant.Names(), func(name string) bool { return !quant.Mix(name).Base().CanEncode() })
+	return append(names, "mxfp4")
 }
 
 // parseType finds a mix by name, "" for none.

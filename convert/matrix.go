@@ -79,6 +79,11 @@ func isFloat(t dtype.Type) bool {
 	return t == dtype.F32 || t == dtype.F16 || t == dtype.BF16 || t == dtype.F64
 }
 
+// isWeight reports the types that weights can have.
+func isWeight(t dtype.Type) bool {
+	return isFloat(t) || isF8(t) || t.IsQuantized() && t != dtype.Q8_1 && t != dtype.Q8_K // those two are formats of activations
+}
+
 func isF8(t dtype.Type) bool { return t == dtype.F8E4M3 || t == dtype.F8E5M2 }
 
 // ggufMatrices are the tensors of a GGUF file.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pennyml/penny/dtype"
@@ -79,6 +80,9 @@ func (j *job) ggufMeta(to *gguf.Writer, main dtype.Type) error {
 func (j *job) noteDifferences() {
 	c := j.source.config
 	m := c.MoE
+	if m != nil && c.MLA == nil && slices.Contains(m.Sparse, false) {
+		j.note("llama.cpp does not load networks of this architecture in which some layers have no experts")
+	}
 	switch {
 	case m == nil:
 	case c.MLA == nil && !m.Normalize:

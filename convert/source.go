@@ -41,6 +41,9 @@ func (s *stock) take(name string, shape ...int) *matrix {
 	case !slices.Equal(m.shape, shape):
 		s.fail(name, "shape is %v, want %v", m.shape, shape)
 		return nil
+	case !isWeight(m.typ) || len(shape) == 1 && m.typ.IsQuantized():
+		s.fail(name, "type %v cannot be that of a weight of shape %v", m.typ, shape)
+		return nil
 	}
 	return m
 }

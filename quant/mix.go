@@ -74,12 +74,13 @@ func ParseMix(name string) (Mix, error) {
 		m = MXFP4
 	}
 	if _, ok := mixes[m]; !ok {
-		return "", fmt.Errorf("quant: unknown mix %q; known: %s", name, strings.Join(names(), " "))
+		return "", fmt.Errorf("quant: unknown mix %q; known: %s", name, strings.Join(Names(), " "))
 	}
 	return m, nil
 }
 
-func names() (s []string) {
+// Names lists the mixes.
+func Names() (s []string) {
 	for m := range mixes {
 		s = append(s, string(m))
 	}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -19,17 +21,41 @@ import (
 type convertCmd struct {
 	In       string `arg:"" help:"GGUF file (of a split one, the first part) or Hugging Face folder."`
 	Out      string `arg:"" help:"Result: a GGUF file if its name ends in .gguf, else a new folder."`
-	Type     string `help:"Storage type: f32, f16, bf16; GGUF also q8_0, q4_0, q4_k_m, q6_k, mxfp4 and so on. Default: that of the source, where the target has it."`
+	Type     string `help:"Storage type: f32, f16, bf16; in GGUF files also q8_0, q4_0, q4_k_m, q6_k, mxfp4 and more, listed below."`
 	SplitMax size   `name:"split-max-size" help:"Split a GGUF file into parts of at most this much tensor data, such as 5G."`
-	Threads  int    `help:"Workers. Default: one for each CPU."`
-	JSON     bool   `help:"Print the result as JSON."`
+	Threads  int    `short:"t" default:"0" help:"Worker threads (0: one for each core). Any number makes the same file."`
+	JSON     bool   `help:"Print one JSON object."`
+}
+
+func (convertCmd) Help() string {
+	return `Without --type every tensor keeps its type as far as the target has it; Hugging Face to GGUF and back then gives the same bits.
+
+  penny convert DeepSeek-R1-Distill-Qwen-1.5B r1-1.5b.gguf --type q4_k_m
+  penny convert model.gguf folder                    quantised tensors become bf16, or what --type says
+  penny convert model.gguf smaller.gguf --type q8_0
+  penny convert folder folder-bf16 --type bf16       also from F8 with block scales
+
+The table (--json: the same with keys) says what each storage type holds and how far the values written are from those read: root mean square,
+the same relative to the values, and the largest difference. Types of GGUF files: ` + strings.Join(convert.Types(), " ") + `.`
+}
+
+// Validate makes an unknown type a usage error.
+func (c *convertCmd) Validate() error {
+	if c.Type != "" && !slices.Contains(convert.Types(), strings.ToLower(c.Type)) {
+		return fmt.Errorf("--type %s is not one of %s", c.Type, strings.Join(convert.Types(), " "))
+	}
+	return nil
 }
 
 func (c *convertCmd) Run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	in, err := findModel(c.In)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	line := &progressLine{to: os.Stderr, every: 200 * time.Millisecond}
-	r, err := convert.Run(ctx, c.In, c.Out, convert.Options{Type: c.Type, SplitBytes: int64(c.SplitMax), Threads: c.Threads,
+	r, err := convert.Run(ctx, in, c.Out, convert.Options{Type: c.Type, SplitBytes: int64(c.SplitMax), Threads: c.Threads,
 		Progress: func(done, total int64) { line.show(float64(done) / float64(max(total, 1))) }})
 	line.clear()
 	switch {

@@ -116,7 +116,7 @@ func (r *Rope) llama3(f []float64) {
 			f[i] = v / r.Factor
 		case wave >= old/r.HighFreqFactor:
 			t := (old/wave - r.LowFreqFactor) / (r.HighFreqFactor - r.LowFreqFactor)
-			f[i] = (1-t)*v/r.Factor + t*v
+			f[i] = float64((1-t)*v/r.Factor) + float64(t*v) // conversions keep the compiler from fusing
 		}
 	}
 }
@@ -137,7 +137,7 @@ func (r *Rope) yarn(f []float64) {
 	}
 	for i, v := range f {
 		ramp := min(max((float64(i)-low)/(high-low), 0), 1)
-		f[i] = v/r.Factor*ramp + v*(1-ramp)
+		f[i] = float64(v/r.Factor*ramp) + float64(v*(1-ramp))
 	}
 }
 
@@ -146,7 +146,7 @@ func (r *Rope) mscale(k float64) float64 {
 	if r.Factor <= 1 {
 		return 1
 	}
-	return 0.1*k*math.Log(r.Factor) + 1
+	return float64(0.1*k*math.Log(r.Factor)) + 1
 }
 
 // Magnitude is the factor on cos and sin: 1 but under YaRN, where it is 0.1·ln(factor) + 1, or mscale/mscale_all_dim where the config has both.

@@ -171,6 +171,40 @@ func TestSameBits(t *testing.T) {
 	}
 }
 
+// TestFastPaths: each rounding of the activations moves the logits a little and no more: at most positions by under a twentieth of their spread.
+func TestFastPaths(t *testing.T) {
+	for _, arch := range families {
+		c := wide(arch)
+		ids := randomIDs(rand.New(rand.NewPCG(4, 4)), 40, c.Vocab)
+		for _, typ := range []dtype.Type{dtype.BF16, dtype.F16, dtype.Q8_0, dtype.Q4_K, dtype.F8E4M3} {
+			m, _ := synthetic(t, c, typ, exact)
+			want := run(t, m, ids, 0)
+			for _, compute := range []tensor.Compute{tensor.Auto, tensor.BF16, tensor.Q8} {
+				m, _ := synthetic(t, c, typ, model.Options{Compute: compute})
+				got, far := run(t, m, ids, 0), 0
+				for i := range ids {
+					if spread(got[i*c.Vocab:][:c.Vocab], want[i*c.Vocab:][:c.Vocab]) > 0.05 {
+						far++
+					}
+				}
+				if far > len(ids)/2 || sameBits(got, want) {
+					t.Errorf("%s, %v, compute %v: %d of %d positions are far off", arch, typ, compute, far, len(ids))
+				}
+			}
+		}
+	}
+}
+
+// spread is the root mean square of a - b over that of b.
+func spread(a, b []float32) float64 {
+	var diff, size float64
+	for i, v := range b {
+		diff += math.Pow(float64(a[i]-v), 2)
+		size += math.Pow(float64(v), 2)
+	}
+	return math.Sqrt(diff / size)
+}
+
 // inCompany runs ids among two other sequences of other lengths.
 func inCompany(t *testing.T, m model.Model, ids []int32) (logits []float32) {
 	t.Helper()

@@ -24,20 +24,19 @@ func lines[T any](t testing.TB, path string) []T {
 	}
 	defer f.Close()
 	var all []T
-	for s := bufio.NewScanner(f); ; {
-		s.Buffer(nil, 1<<24)
-		for s.Scan() {
-			var v T
-			if err := json.Unmarshal(s.Bytes(), &v); err != nil {
-				t.Fatalf("%s: %v", path, err)
-			}
-			all = append(all, v)
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, 1<<24)
+	for s.Scan() {
+		var v T
+		if err := json.Unmarshal(s.Bytes(), &v); err != nil {
+			t.Fatalf("%s: %v", path, err)
 		}
-		if s.Err() != nil {
-			t.Fatal(s.Err())
-		}
-		return all
+		all = append(all, v)
 	}
+	if s.Err() != nil {
+		t.Fatal(s.Err())
+	}
+	return all
 }
 
 // TestStories260K holds a real little model against recorded logits.

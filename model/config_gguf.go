@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -99,7 +100,7 @@ func ReadGGUFConfig(f *gguf.File) (*Config, error) {
 	k.tokens(c)
 	embedding, ok := f.Tensor("token_embd.weight")
 	if !ok {
-		return nil, fmt.Errorf("%s: tensor token_embd.weight is missing", f.Path)
+		return nil, errors.New("tensor token_embd.weight: missing")
 	}
 	c.Vocab = embedding.Rows()
 	_, head := f.Tensor("output.weight")
@@ -214,7 +215,7 @@ func (k *keys) rope(f *gguf.File, c *Config) error {
 	}
 	if t, ok := f.Tensor("rope_freqs.weight"); ok {
 		if t.Type != dtype.F32 || len(t.Dims) != 1 || t.Dims[0] != r.Dim/2 {
-			return fmt.Errorf("%s: tensor rope_freqs.weight is %v %v, want f32 [%d]", f.Path, t.Type, t.Dims, r.Dim/2)
+			return fmt.Errorf("tensor rope_freqs.weight: %v %v, want f32 [%d]", t.Type, t.Dims, r.Dim/2)
 		}
 		r.Divisors = make([]float32, t.Dims[0])
 		dtype.Decode(dtype.F32, r.Divisors, t.Data)

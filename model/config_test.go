@@ -281,6 +281,28 @@ func TestWeightsAccount(t *testing.T) {
 	}
 }
 
+// A stack of one matrix is written with two dimensions: ggml drops those of 1 at the end.
+func TestGGUFDropsOnes(t *testing.T) {
+	var w gguf.Writer
+	w.Set("general.architecture", "llama")
+	w.AddTensor(gguf.Tensor{Name: "blk.0.attn_k_b.weight", Type: dtype.F32, Dims: []int{3, 4}, Data: make([]byte, 48)})
+	w.AddTensor(gguf.Tensor{Name: "blk.0.attn_k.weight", Type: dtype.F32, Dims: []int{5}, Data: make([]byte, 20)})
+	path := filepath.Join(t.TempDir(), "m.gguf")
+	if err := w.WriteFile(path); err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	ws := GGUFWeights(f)
+	ms, m := ws.Stack("model.layers.0.self_attn.k_b_proj.weight", 1, 4, 3), ws.Matrix("model.layers.0.self_attn.k_proj.weight", 1, 5)
+	if err := ws.Done(); err != nil || len(ms) != 1 || m == nil {
+		t.Errorf("%v, %v: %v", ms, m, err)
+	}
+}
+
 // Every name translates there and back.
 func TestNames(t *testing.T) {
 	for hf, want := range map[string]string{

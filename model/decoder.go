@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/pennyml/penny/dtype"
@@ -114,6 +115,9 @@ func (d *Decoder) Run(s *Stack, batch []Chunk) ([]float32, error) {
 
 // begin checks a batch, extends its caches and starts the pass.
 func (d *Decoder) begin(batch []Chunk) (rows, wanted int, err error) {
+	if len(batch) == 0 {
+		return 0, 0, errors.New("model: nothing to run")
+	}
 	d.runs = d.runs[:0]
 	for i, c := range batch {
 		if err = c.check(d.config); err == nil {

@@ -114,7 +114,7 @@ func (w *Weights) take(name string, shape ...int) *entry {
 	}
 	e.taken = true
 	switch {
-	case !slices.Equal(e.shape, shape):
+	case !w.sameShape(e.shape, shape):
 		w.fail(name, "shape is %v, want %v", e.shape, shape)
 		return nil
 	case !isWeight(e.typ):
@@ -122,6 +122,21 @@ func (w *Weights) take(name string, shape ...int) *entry {
 		return nil
 	}
 	return e
+}
+
+// sameShape compares shapes. GGUF files do not keep leading dimensions of 1.
+func (w *Weights) sameShape(have, want []int) bool {
+	if w.format == GGUF {
+		have, want = trimOnes(have), trimOnes(want)
+	}
+	return slices.Equal(have, want)
+}
+
+func trimOnes(shape []int) []int {
+	for len(shape) > 1 && shape[0] == 1 {
+		shape = shape[1:]
+	}
+	return shape
 }
 
 func isWeight(t dtype.Type) bool {

@@ -40,7 +40,7 @@ type regionSet []span1
 
 // setLike reports a node that can only mean a set of numbers.
 func setLike(n *expr.Node) bool {
-	return isSetCall(n) || n.Kind == expr.Sym && n.Name == "bbR" || n.Kind == expr.Rel || n.Kind == expr.Group && (n.Open == '[') != (n.Close == ']')
+	return inequalities(n) || isSetCall(n) || n.Kind == expr.Sym && n.Name == "bbR" || n.Kind == expr.Rel || n.Kind == expr.Group && (n.Open == '[') != (n.Close == ']')
 }
 
 const maxSpans = 60
@@ -86,10 +86,47 @@ func (c *comparer) region(n *expr.Node, depth int) regionSet {
 			return intersect(a, b)
 		}
 		return intersect(a, complement(b))
+	case inequalities(n):
+		return c.system(n, depth)
 	case n.Kind == expr.Rel:
 		return c.solve(n, depth)
 	}
 	return nil
+}
+
+// inequalities reports a list of inequalities, such as x < 1 or x > 2.
+func inequalities(n *expr.Node) bool {
+	if n.Kind != expr.List || len(n.Args) > 6 {
+		return false
+	}
+	for _, a := range n.Args {
+		if a.Kind != expr.Rel || a.Ops[0] == "=" || a.Ops[0] == "≈" {
+			return false
+		}
+	}
+	return true
+}
+
+// system joins inequalities: by union for "or", by intersection for "and"; commas mean "and" unless nothing would be left.
+func (c *comparer) system(n *expr.Node, depth int) regionSet {
+	var all, any regionSet
+	or := true
+	for i, a := range n.Args {
+		r := c.solve(a, depth+1)
+		if r == nil || len(a.Vars()) != 1 || a.Vars()[0] != n.Args[0].Vars()[0] {
+			return nil
+		}
+		if i == 0 {
+			all, any = r, r
+			continue
+		}
+		all, any = intersect(all, r), normalise(append(append(regionSet{}, any...), r...))
+		or = or && n.Ops[i-1] == "or"
+	}
+	if or || len(all) == 0 && n.Ops[0] == "," {
+		return any
+	}
+	return all
 }
 
 func (c *comparer) endpoint(n *expr.Node, closed bool) (end, bool) {

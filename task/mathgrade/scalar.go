@@ -165,7 +165,7 @@ func (c *comparer) numeric(p, g *expr.Node) result {
 			}
 		case len(names) == 0 && (apartRe || apartIm):
 			return no("numeric", fmt.Sprintf("proven apart: %.12g against %.12g", a.Re.Float(), b.Re.Float()))
-		case realA && realB:
+		case realA && realB && apartRe:
 			return no("numeric", fmt.Sprintf("%.8g against %.8g at test point %d", a.Re.Float(), b.Re.Float(), k+1))
 		default:
 			differOneReal++

@@ -4,7 +4,6 @@ package ball
 
 import (
 	"errors"
-	"math"
 	"math/big"
 )
 
@@ -201,18 +200,18 @@ func (x Real) Integer() (int64, bool) {
 	return n, acc == big.Exact
 }
 
-// Differ compares two balls: apart says that no point is common; close says that they overlap and both radii together are below
-// tol times the larger value (or below tol).
-func Differ(x, y Real, tol float64) (apart, close bool) {
+// Differ compares two balls: apart says that no point is common; near says that they overlap and their radii together are below tol times
+// the larger value, or below tol·1e-25 for values smaller than that.
+func Differ(x, y Real, tol float64) (apart, near bool) {
 	d := x.Sub(y)
 	if d.Sign() != 0 {
 		return true, false
 	}
-	scale := math.Max(1e-30, math.Min(1, math.Max(math.Abs(x.Float()), math.Abs(y.Float()))))
-	bound := big.NewFloat(tol)
-	if s := math.Max(math.Abs(x.Float()), math.Abs(y.Float())); s > 1 && !math.IsInf(s, 0) {
-		scale = s
+	scale := big.NewFloat(1e-25)
+	for _, v := range []Real{x, y} {
+		if a := new(big.Float).Abs(v.Mid); a.Cmp(scale) > 0 {
+			scale = a
+		}
 	}
-	bound.Mul(bound, big.NewFloat(scale))
-	return false, d.Rad.Cmp(bound) <= 0 || x.Mid.Cmp(y.Mid) == 0 && d.Rad.Cmp(big.NewFloat(0).Mul(big.NewFloat(tol), new(big.Float).Abs(x.Mid))) <= 0
+	return false, d.Rad.Cmp(scale.Mul(scale, big.NewFloat(tol))) <= 0
 }

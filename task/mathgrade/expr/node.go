@@ -22,7 +22,7 @@ const (
 	Rel                // relation chain: Args joined by Ops
 	Group              // bracketed list of two or more items; Open and Close are the brackets
 	Set                // {Args}
-	List               // bare list: items joined by comma, semicolon, "and" or "or"
+	List               // bare list: items parted by Ops: comma, semicolon, "and" or "or"
 	Matrix             // Args row by row, Cols columns
 	Ratio              // a:b(:c)
 	Infty              // infinity

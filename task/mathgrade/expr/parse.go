@@ -35,6 +35,7 @@ type parser struct {
 	abs   int // open | on this bracket level
 	integ int // open integrals: d followed by a letter is a differential
 	noBar bool
+	seps  []string // what parted the items of the list read last
 }
 
 func (t token) String() string {
@@ -95,11 +96,14 @@ func (p *parser) list() (*Node, error) {
 	if len(items) == 1 {
 		return items[0], nil
 	}
-	return &Node{Kind: List, Args: items}, nil
+	return &Node{Kind: List, Args: items, Ops: p.seps}, nil
 }
 
+// items reads a list; what parts them is appended to seps.
 func (p *parser) items() ([]*Node, error) {
 	var out []*Node
+	var seps []string
+	defer func() { p.seps = seps }()
 	for {
 		n, err := p.relation()
 		if err != nil {
@@ -111,8 +115,9 @@ func (p *parser) items() ([]*Node, error) {
 		}
 		sep := p.take()
 		if (sep.text == "," || sep.text == ";") && (p.isOp("and") || p.isOp("or")) {
-			p.take()
+			sep = p.take()
 		}
+		seps = append(seps, sep.text)
 	}
 }
 

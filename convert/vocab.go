@@ -63,7 +63,7 @@ type vocabulary struct {
 }
 
 // preNames are the names under tokenizer.ggml.pre for the rules there are, the usual one of each.
-var preNames = []string{"llama-bpe", "smaug-bpe", "qwen2", "qwen35", "gpt-2", "smollm", "deepseek-v3", "deepseek-llm", "deepseek-coder", "gpt-4o",
+var preNames = []string{"llama-bpe", "smaug-bpe", "qwen2", "qwen35", "gpt-2", "smollm", "deepseek-v3", "deepseek-llm", "deepseek-coder", "kimi-k2", "gpt-4o",
 	"tekken", "falcon", "default"}
 
 // build completes the tokens, finds the name of the splitting rule, and checks that what was made encodes as the source does.

@@ -194,3 +194,55 @@ func TestSentencePieceFolder(t *testing.T) {
 		}
 	}
 }
+
+// The rule behind each name is written into a tokenizer.json in such a way that the name is found again.
+func TestPreTokenizerNames(t *testing.T) {
+	for _, name := range preNames {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			w := new(gguf.Writer)
+			w.Set("tokenizer.ggml.model", "gpt2")
+			w.Set("tokenizer.ggml.pre", name)
+			w.Set("tokenizer.ggml.tokens", []string{"a", "b", "1", "Ġ", "!", "<|end|>", "ab", "11", "<think>", "[PAD9]"})
+			w.Set("tokenizer.ggml.token_type", []int32{1, 1, 1, 1, 1, 3, 1, 1, 4, 5})
+			w.Set("tokenizer.ggml.merges", []string{"a b"})
+			w.Set("tokenizer.ggml.eos_token_id", uint32(5))
+			if err := w.WriteFile(filepath.Join(dir, "x.gguf")); err != nil {
+				t.Fatal(err)
+			}
+			m := &openGGUF(t, filepath.Join(dir, "x.gguf")).Meta
+			source, err := tokenizer.FromGGUF(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := &hfWriter{meta: m, kind: "gpt2", tokenizer: source, config: &model.Config{Vocab: 10}}
+			text, err := h.json()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			parts, err := tokenizer.FolderParts(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			back, err := tokenizer.Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := &vocabulary{parts: parts, tokenizer: back, config: &model.Config{Vocab: 10, BOS: -1}}
+			if err := v.build(); err != nil {
+				t.Fatal(err)
+			}
+			if v.pre != name || len(v.notes) > 0 {
+				t.Errorf("found %q, notes %q", v.pre, v.notes)
+			}
+			for i, want := range []string{"a", "b", "1", "Ġ", "!", "<|end|>", "ab", "11", "<think>", "[PAD9]"} {
+				if got := parts.Tokens[i]; got.Text != want || int64(got.Type) != h.types[i] {
+					t.Errorf("token %d is %+v, want %q of type %d", i, got, want, h.types[i])
+				}
+			}
+		})
+	}
+}

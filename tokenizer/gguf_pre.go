@@ -110,7 +110,7 @@ var ggufPres = func() map[string]ggufPre {
 		{"gpt-4o llama4 kanana2 talkie minimax-m2", ggufPre{exprs: []string{exprGPT4o}}},
 		{"jais-2", ggufPre{exprs: []string{exprJais2}}},
 		{"minicpm5", ggufPre{exprs: []string{exprDigits3, exprMinicpm5}, whole: true}},
-		{"deepseek-llm", ggufPre{exprs: []string{exprNewline, exprDeepSeekLetters, exprDeepSeekSigns, exprSpaceEnd, exprDeepSeekCJK, exprDigits}}},
+		{"deepseek-llm", ggufPre{exprs: []string{exprNewline, exprDeepSeekLetters, exprDeepSeekSigns, exprSpaceEnd, exprDeepSeekCJK, exprDigit}}}, // llama.cpp: \p{N}+; no such vocabulary has a token of two digits
 		{"deepseek-coder", ggufPre{exprs: []string{exprNewline, `\s?\p{L}+`, `\s?\p{P}+`, exprDeepSeekCJK, exprDigit}}},
 		{"youtu", ggufPre{exprs: []string{exprYoutu1, exprYoutu2}, whole: true}},
 		{"poro-chat bloom gpt3-finnish", ggufPre{exprs: []string{exprBloom}}},

@@ -14,7 +14,7 @@ const (
 	maxLines  = 64   // of a chunk
 	wideLines = 2048 // of 16 values: what X is widened to, at a time
 
-	directRows = 16 // up to so many rows of X, W is read where it lies,
+	directRows = 24 // up to so many rows of X, W is read where it lies,
 	directCols = 8  // so many columns at a time
 
 )

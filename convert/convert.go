@@ -153,6 +153,9 @@ func (j *job) toGGUF() error {
 		return err
 	}
 	j.noteF8(ms)
+	if _, head := j.source.hf.Tensor("lm_head.weight"); head && c.Tied {
+		j.note("lm_head.weight is left out: by tie_word_embeddings the embedding serves as the head")
+	}
 	types := make([]dtype.Type, len(views))
 	for i, v := range views {
 		types[i] = ggufType(v)

@@ -397,6 +397,21 @@ func checkFigures(t *testing.T, label string, r *Result, source, f *gguf.File) {
 	}
 }
 
+// The head of a tied network is not read by anybody, so it is left out, and that is told.
+func TestTiedHead(t *testing.T) {
+	in := small(t, llama(), nil) // with a head
+	config := llama()
+	config["tie_word_embeddings"] = true
+	if err := writeJSON(filepath.Join(in, "config.json"), config); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "x.gguf")
+	r := run(t, in, out, Options{})
+	if _, there := openGGUF(t, out).Tensor("output.weight"); there || !strings.Contains(strings.Join(r.Notes, "\n"), "lm_head") {
+		t.Errorf("head written: %t, notes %q", there, r.Notes)
+	}
+}
+
 // A folder in another type keeps its other files, and says the new type.
 func TestCast(t *testing.T) {
 	in, out := small(t, llama(), nil), filepath.Join(t.TempDir(), "out")

@@ -19,7 +19,7 @@ func (j *job) ggufVocab(w *gguf.Writer) error {
 	c, dir := j.source.config, j.source.path
 	parts, err := tokenizer.FolderParts(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		j.note("the folder holds no tokenizer, so the file has none: such a model takes and gives ids only")
+		j.note("the folder holds no tokenizer.json or tokenizer.model, so the file has no vocabulary: such a model takes and gives ids only")
 		w.Set("tokenizer.ggml.model", "none")
 		setConfigRoles(w, c)
 		return nil

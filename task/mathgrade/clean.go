@@ -13,7 +13,7 @@ var (
 	gluedOr     = regexp.MustCompile(`([\d)\]}])(or|and)([A-Za-z\\(\[{\d])`)
 	percentWord = regexp.MustCompile(`(?i)([\d}$)])\s*\$?\s*(?:\\text\{\s*)?(?:per\s?cents?|percentage|pct)\b\.?\s*\}?`)
 	doubled     = regexp.MustCompile(`\\\\([a-zA-Z]{2,}|[(){}\[\]])`)
-	trailer     = regexp.MustCompile(`(?:\\\\|\\end\{(?:align|equation|gather)\*?\}|[.,;:!?]|\\)+$`)
+	trailer     = regexp.MustCompile(`(?:\\\\|\\end\{(?:align|equation|gather)\*?\}|[.,;:?]|\\)+$`)
 	specials    = regexp.MustCompile(`<\|[a-z_]+\|>`)
 	emphasis    = regexp.MustCompile(`\*\*([^*]+)\*\*`)
 )
@@ -28,9 +28,6 @@ func clean(s string) string {
 	s = strings.Trim(s, " \t\r\n\"")
 	for {
 		t := strings.TrimSpace(trailer.ReplaceAllString(s, ""))
-		if strings.HasSuffix(s, "!") && len(t) > 0 && !strings.HasSuffix(s, " !") { // a factorial
-			t = s
-		}
 		for _, w := range [][2]string{{"$$", "$$"}, {"$", "$"}, {`\(`, `\)`}, {`\[`, `\]`}, {`\\(`, `\\)`}, {`\\[`, `\\]`}, {`"`, `"`}, {"`", "`"}} {
 			if len(t) >= len(w[0])+len(w[1]) && strings.HasPrefix(t, w[0]) && strings.HasSuffix(t, w[1]) && !strings.HasSuffix(t, `\`+w[1]) &&
 				!strings.Contains(t[len(w[0]):len(t)-len(w[1])], w[0]) {

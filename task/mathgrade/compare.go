@@ -13,9 +13,13 @@ import (
 const (
 	totalBudget = 12000
 	maxItems    = 40
+	maxSteps    = 3000
 )
 
-type comparer struct{ budget int }
+type comparer struct {
+	budget int
+	steps  int // comparisons made
+}
 
 // bare takes off what does not change the value as an answer: a unit, a degree sign.
 type bare struct {
@@ -51,8 +55,8 @@ func strip(n *expr.Node) bare {
 
 // compare decides whether p and g are the same answer.
 func (c *comparer) compare(p, g *expr.Node, depth int) result {
-	if depth > 12 {
-		return no("limits", "nested too deep")
+	if c.steps++; depth > 12 || c.steps > maxSteps {
+		return no("limits", "nested too deep or too many parts")
 	}
 	if p.Key() == g.Key() {
 		return yes("structure", "the same expression up to the order of terms")

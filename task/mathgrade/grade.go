@@ -35,14 +35,13 @@ func (r result) loosen(why string) result {
 
 // Grade extracts the final answer of a model's text and compares it with gold.
 func Grade(text, gold string, o Options) task.Verdict {
-	g := GoldAnswer(gold)
 	if v, ok := gradeChoice(text, gold, o, true); ok {
 		return v
 	}
 	if squeeze(text) == squeeze(gold) && strings.TrimSpace(gold) != "" && len(text) < 2000 && !strings.Contains(text, "think>") {
 		return verdict(Extraction{strings.TrimSpace(text), "whole text"}, yes("text", "the same text"), o)
 	}
-	return verdict2(Extract(text), g, o)
+	return verdict2(Extract(text), gold, o)
 }
 
 // Answer compares an answer that is already extracted with gold.
@@ -54,7 +53,7 @@ func Answer(pred, gold string, o Options) task.Verdict {
 	if b := boxed(pred); b != "" {
 		e.Answer = b
 	}
-	return verdict2(e, GoldAnswer(gold), o)
+	return verdict2(e, gold, o)
 }
 
 // GSM8K grades a text by the marker #### of its last line, or by its last number where there is none. given says that the text is the
@@ -91,8 +90,10 @@ func verdict2(e Extraction, gold string, o Options) task.Verdict {
 		return verdict(e, no("extraction", "no answer was found in the text"), o)
 	case strings.TrimSpace(gold) == "":
 		return verdict(e, no("extraction", "there is no expected answer to compare with"), o)
+	case squeeze(e.Answer) == squeeze(gold):
+		return verdict(e, yes("text", "the same text"), o)
 	}
-	return verdict(e, compareText(e.Answer, gold), o)
+	return verdict(e, compareText(e.Answer, GoldAnswer(gold)), o)
 }
 
 func verdict(e Extraction, r result, o Options) task.Verdict {

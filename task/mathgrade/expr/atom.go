@@ -140,6 +140,13 @@ func (p *parser) script() (*Node, error) {
 		}
 		return n, err
 	}
+	if p.isOp("*") { // the adjoint T^*
+		p.take()
+		if p.operand() && p.peek().kind == tNum {
+			return nil, errors.New("an exponent is missing before *")
+		}
+		return Symbol("*"), nil
+	}
 	if t := p.peek(); t.kind == tName && t.text != "oo" && t.text != "I" {
 		p.take()
 		return Symbol(t.text), nil

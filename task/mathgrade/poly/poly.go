@@ -20,7 +20,8 @@ const (
 	maxBits  = 1 << 14
 	maxPower = 48
 	maxDepth = 60
-	maxWork  = 60000
+	maxWork  = 30000
+	maxSteps = 4000 // nodes visited; exponents that are sums visit their base once a term
 )
 
 var errLimit = errors.New("the normal form is too large")
@@ -38,6 +39,7 @@ type Ring struct {
 	rules   []rule // by atom: atom^power = value; power 0 where there is none
 	opaque  bool   // an atom other than a variable was met
 	work    int
+	steps   int
 	Decimal bool // a decimal literal of four or more digits was met
 }
 
@@ -244,7 +246,7 @@ func (r *Ring) name(f Frac) string {
 
 // Normal is the normal form of n.
 func (r *Ring) Normal(n *expr.Node, depth int) (Frac, error) {
-	if depth > maxDepth {
+	if r.steps++; depth > maxDepth || r.steps > maxSteps {
 		return Frac{}, errLimit
 	}
 	if v := value.Exact(n); v != nil {

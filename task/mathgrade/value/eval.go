@@ -89,9 +89,22 @@ func (e *Env) fold(args []*expr.Node, op func(a, b ball.Complex) ball.Complex) (
 		var v ball.Complex
 		if v, err = e.Eval(a); err == nil {
 			out = op(out, v)
+			err = sized(out)
 		}
 	}
 	return out, err
+}
+
+// maxExponent keeps the binary exponent of values far from where floats overflow.
+const maxExponent = 1 << 24
+
+func sized(z ball.Complex) error {
+	for _, f := range []*big.Float{z.Re.Mid, z.Im.Mid, z.Re.Rad, z.Im.Rad} {
+		if e := f.MantExp(nil); e > maxExponent || e < -maxExponent {
+			return ball.ErrOverflow
+		}
+	}
+	return nil
 }
 
 func (e *Env) power(n *expr.Node) (ball.Complex, error) {
@@ -223,6 +236,9 @@ func (e *Env) series(n *expr.Node) (ball.Complex, error) {
 			return out, err
 		}
 		out = op(out, t)
+		if err := sized(out); err != nil {
+			return out, err
+		}
 		if hi.Kind == expr.Infty && n.Name == "sum" {
 			m, err := t.Abs()
 			if err != nil {

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+func grade(t *testing.T, c gradeCmd, in string) []gradeResult {
+	t.Helper()
+	if c.Options == "" {
+		c.Options = "D"
+	}
+	var out bytes.Buffer
+	if err := c.stream(strings.NewReader(in), &out, newProgress(openNull(t))); err != nil {
+		t.Fatal(err)
+	}
+	var all []gradeResult
+	for d := json.NewDecoder(&out); d.More(); {
+		var r gradeResult
+		if err := d.Decode(&r); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+func openNull(t *testing.T) *os.File {
+	f, err := os.CreateTemp(t.TempDir(), "progress")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// TestGradeOrder grades on several goroutines and wants the results in the order of the input.
+func TestGradeOrder(t *testing.T) {
+	var in strings.Builder
+	const n = 500
+	for i := range n {
+		fmt.Fprintf(&in, "{\"id\":%d,\"text\":\"so \\\\boxed{%d}\",\"gold\":\"%d\"}\n\n", i, i, i-i%3%2)
+	}
+	all := grade(t, gradeCmd{Grader: "math", Jobs: 4}, in.String())
+	if len(all) != n {
+		t.Fatalf("%d results, want %d", len(all), n)
+	}
+	for i, r := range all {
+		if string(r.ID) != fmt.Sprint(i) || r.Extracted != fmt.Sprint(i) || r.Verdict != (i%3 != 1) {
+			t.Fatalf("result %d is %+v", i, r)
+		}
+	}
+}
+
+func TestGradeLines(t *testing.T) {
+	for _, c := range []struct {
+		cmd     gradeCmd
+		line    string
+		verdict bool
+		check   string
+	}{
+		{gradeCmd{Grader: "math"}, `{"pred":"x=2","gold":2}`, true, ""},
+		{gradeCmd{Grader: "math", Strict: true}, `{"pred":"x=2","gold":2}`, false, ""},
+		{gradeCmd{Grader: "math", Check: true}, `{"pred":"1/2","gold":"0.5"}`, true, "equal"},
+		{gradeCmd{Grader: "math"}, `{"pred":null,"gold":"0"}`, false, ""},
+		{gradeCmd{Grader: "math"}, `{"pred":"7","gold":["5","7"]}`, true, ""},
+		{gradeCmd{Grader: "gsm8k"}, `{"text":"6+1\n#### 7","gold":"so\n#### 7"}`, true, ""},
+		{gradeCmd{Grader: "gsm8k"}, `{"text":"6+1 is 7 dollars.","gold":"7"}`, true, ""},
+		{gradeCmd{Grader: "choice"}, `{"text":"So the answer is (C).","gold":"C"}`, true, ""},
+		{gradeCmd{Grader: "choice"}, `{"text":"So the answer is (C).","gold":"B"}`, false, ""},
+		{gradeCmd{Grader: "format", Think: true}, `{"text":"<think>a</think> b"}`, true, ""},
+		{gradeCmd{Grader: "language", Lang: "en", Share: 0.9}, `{"text":"所以","lang":"zh"}`, true, ""},
+		{gradeCmd{Grader: "length", Unit: "tokens", Max: 10}, `{"text":"a","tokens":11}`, false, ""},
+		{gradeCmd{Grader: "repetition", NGram: 4, Floor: 0.7, Runs: 4}, `{"text":"` + strings.Repeat("wait a moment ", 20) + `"}`, false, ""},
+	} {
+		r := grade(t, c.cmd, c.line)[0]
+		if r.Verdict != c.verdict || r.Check != c.check || r.Reason == "" {
+			t.Errorf("%s %s: %+v", c.cmd.Grader, c.line, r)
+		}
+	}
+}
+
+func TestGradeBadLines(t *testing.T) {
+	for _, line := range []string{"{", `{"gold":"1"}`, `{"pred":"1"}`, `{"pred":{},"gold":"1"}`, `[1]`} {
+		c := gradeCmd{Grader: "math", Options: "D"}
+		err := c.stream(strings.NewReader("\n"+line+"\n"), &bytes.Buffer{}, newProgress(openNull(t)))
+		if err == nil || !strings.Contains(err.Error(), "line 2") {
+			t.Errorf("%s: error %v, want one that names line 2", line, err)
+		}
+	}
+}

@@ -306,7 +306,7 @@ func (j *job) onlyFloats() error {
 	return nil
 }
 
-// plan chooses types by the mix, and refuses those that cannot be made.
+// plan chooses types by the mix.
 func (j *job) plan(views []*view, types []dtype.Type, m quant.Model) []dtype.Type {
 	tensors := make([]quant.Tensor, len(views))
 	for i, v := range views {

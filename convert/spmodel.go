@@ -46,7 +46,7 @@ func (p *protobuf) float(field uint64, f float32) {
 // fields are those of sentencepiece_model.proto.
 func (w *hfWriter) sentencePieceModel(scores []float32, spacePrefix bool) []byte {
 	var m, trainer, normalizer protobuf
-	bytesLeft := map[string]bool{}
+	byteTokens := map[string]bool{}
 	for id, s := range w.tokens {
 		var piece protobuf
 		piece.bytes(1, []byte(s))
@@ -54,13 +54,13 @@ func (w *hfWriter) sentencePieceModel(scores []float32, spacePrefix bool) []byte
 		piece.int(3, int64(w.typeOf(id)))
 		m.bytes(1, piece)
 		if w.typeOf(id) == tokenizer.ByteToken {
-			bytesLeft[s] = true
+			byteTokens[s] = true
 		}
 	}
 	r := w.tokenizer.Roles()
 	trainer.int(3, 2) // model_type BPE
 	trainer.int(4, int64(len(w.tokens)))
-	trainer.bool(35, len(bytesLeft) == 256) // byte_fallback
+	trainer.bool(35, len(byteTokens) == 256) // byte_fallback
 	for i, id := range []int32{r.UNK, r.BOS, r.EOS, r.PAD} {
 		trainer.int(40+uint64(i), int64(id))
 	}

@@ -14,6 +14,8 @@ var (
 	percentWord = regexp.MustCompile(`(?i)([\d}$)])\s*\$?\s*(?:\\text\{\s*)?(?:per\s?cents?|percentage|pct)\b\.?\s*\}?`)
 	doubled     = regexp.MustCompile(`\\\\([a-zA-Z]{2,}|[(){}\[\]])`)
 	trailer     = regexp.MustCompile(`(?:\\\\|\\end\{(?:align|equation|gather)\*?\}|[.,;:?]|\\)+$`)
+	ordinal     = regexp.MustCompile(`(\d)\s*(?:\^\s*)?\{?\s*(?:\\(?:text|mathrm|textrm)\s*\{)?(?:st|nd|rd|th)\}?\}?($|[\s.,;)])`)
+	temperature = regexp.MustCompile(`(\^\s*\{?\\circ\s*\}?|°)\s*(?:\\(?:text|mathrm|textrm)\s*\{\s*[CF]\s*\}|[CF]\b)`)
 	specials    = regexp.MustCompile(`<\|[a-z_]+\|>`)
 	emphasis    = regexp.MustCompile(`\*\*([^*]+)\*\*`)
 )
@@ -58,9 +60,18 @@ func clean(s string) string {
 		s = t
 	}
 	s = gluedOr.ReplaceAllString(s, "$1 $2 $3")
+	s = ordinal.ReplaceAllString(s, "$1$2")
+	s = temperature.ReplaceAllString(s, "$1")
+	if n, ok := numberWords[strings.ToLower(s)]; ok {
+		return n
+	}
 	s = percentWord.ReplaceAllString(s, "${1}%")
 	return joinThousands(s)
 }
+
+// numberWords are answers spelled out.
+var numberWords = map[string]string{"zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10",
+	"eleven": "11", "twelve": "12", "thirteen": "13", "fourteen": "14", "fifteen": "15", "sixteen": "16", "seventeen": "17", "eighteen": "18", "nineteen": "19", "twenty": "20"}
 
 // joinThousands drops the commas of 1,234,567 outside brackets.
 func joinThousands(s string) string {

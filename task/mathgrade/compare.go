@@ -34,7 +34,11 @@ func strip(n *expr.Node) bare {
 	for b.n.Kind == expr.Call {
 		switch b.n.Name {
 		case "unit":
-			b.unit = b.n.Args[1].Name
+			size, rest := quantifier(b.n.Args[1].Name)
+			if b.unit = rest; size != 1 {
+				b.n = expr.Product(b.n.Args[0], expr.Int(size))
+				continue
+			}
 		case "deg":
 			b.degrees = true
 		case "percent":
@@ -101,6 +105,8 @@ func (c *comparer) quantities(p, g bare, depth int) result {
 			why = "only one has a unit"
 		case known && f == nil:
 			return no("units", fmt.Sprintf("%s is no measure of what %s measures", p.unit, g.unit))
+		case halfDays(p.unit, g.unit):
+			return no("units", "one is before noon and one after")
 		case known:
 			p.n = expr.Product(p.n, expr.Rat(f))
 			why = "the unit differs"
@@ -215,7 +221,7 @@ func (c *comparer) several(p, g *expr.Node, depth int) result {
 		return c.items(p.Args, g.Args, true, depth, "components").loosen("a tuple against a list or set")
 	}
 	if p.Kind == expr.Set && g.Kind == expr.Set {
-		return c.items(p.Args, g.Args, false, depth, "elements")
+		return c.items(unique(p.Args), unique(g.Args), false, depth, "elements")
 	}
 	r := c.items(distinct(spread(p.Args)), distinct(spread(g.Args)), false, depth, "items")
 	if p.Kind == expr.List && g.Kind == expr.List && r.strict && !c.items(p.Args, g.Args, true, depth, "").lenient {
@@ -234,6 +240,19 @@ func spread(items []*expr.Node) []*expr.Node {
 		if e := expandSigns(n); e != nil && hasSign(n) {
 			out = append(out, e...)
 		} else {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// unique drops elements of a set that are repeated.
+func unique(items []*expr.Node) []*expr.Node {
+	seen := map[string]bool{}
+	var out []*expr.Node
+	for _, n := range items {
+		if k := n.Key(); !seen[k] {
+			seen[k] = true
 			out = append(out, n)
 		}
 	}
@@ -310,7 +329,7 @@ func (c *comparer) items(p, g []*expr.Node, ordered bool, depth int, what string
 func (c *comparer) ratios(p, g *expr.Node, depth int) result {
 	if p.Kind == expr.Ratio && g.Kind == expr.Ratio {
 		r := c.items(p.Args, g.Args, true, depth, "parts of the ratio")
-		if r.lenient || len(p.Args) != 2 || len(g.Args) != 2 || isZero(p.Args[1]) || isZero(g.Args[1]) {
+		if r.lenient || hasUnit(p) || hasUnit(g) || len(p.Args) != 2 || len(g.Args) != 2 || isZero(p.Args[1]) || isZero(g.Args[1]) {
 			return r
 		}
 		return c.scalar(expr.Quotient(p.Args[0], p.Args[1]), expr.Quotient(g.Args[0], g.Args[1]), depth).loosen("a ratio not in the same terms")
@@ -325,6 +344,10 @@ func (c *comparer) ratios(p, g *expr.Node, depth int) result {
 		return c.compare(p, g, depth+1).loosen("a ratio against a quotient")
 	}
 	return no("structure", "a ratio of more than two parts against one value")
+}
+
+func hasUnit(n *expr.Node) bool {
+	return n.Has(func(m *expr.Node) bool { return m.Kind == expr.Call && m.Name == "unit" })
 }
 
 func isZero(n *expr.Node) bool { r := value.Exact(n); return r != nil && r.Sign() == 0 }

@@ -28,6 +28,10 @@ func (c *comparer) relations(p, g *expr.Node, depth int) result {
 	gn, gv := assignment1(g)
 	switch {
 	case pv != nil && gv != nil:
+		if x, y, ok := argumentOf(pn, gn); ok && !gv.Has(func(m *expr.Node) bool { return m.Kind == expr.Sym && m.Name == x }) {
+			gv = gv.Subst(y, expr.Symbol(x))
+			gn = pn
+		}
 		r := c.compare(pv, gv, depth+1)
 		if r.lenient && (pn.Key() == gn.Key() || numericSide(pn) || numericSide(gn)) {
 			return r
@@ -51,6 +55,14 @@ func (c *comparer) relations(p, g *expr.Node, depth int) result {
 		return no("structure", "different relations")
 	}
 	return no("structure", "a relation against something else")
+}
+
+// argumentOf gives the arguments of f(x) and f(y).
+func argumentOf(p, g *expr.Node) (x, y string, ok bool) {
+	if p.Kind != expr.Call || g.Kind != expr.Call || p.Name != g.Name || len(p.Args) != 1 || len(g.Args) != 1 || p.Args[0].Kind != expr.Sym || g.Args[0].Kind != expr.Sym {
+		return "", "", false
+	}
+	return p.Args[0].Name, g.Args[0].Name, p.Args[0].Name != g.Args[0].Name
 }
 
 func sameOps(p, g *expr.Node) bool {

@@ -60,6 +60,33 @@ func unitOf(s string) (measure, int, bool) {
 	return measure{}, 0, false
 }
 
+// quantifier reads "million people" as 1000000 and "people".
+func quantifier(unit string) (size int64, rest string) {
+	first, rest, _ := strings.Cut(strings.TrimSpace(unit), " ")
+	switch strings.ToLower(first) {
+	case "dozen":
+		return 12, rest
+	case "hundred":
+		return 100, rest
+	case "thousand":
+		return 1000, rest
+	case "million":
+		return 1_000_000, rest
+	case "billion":
+		return 1_000_000_000, rest
+	case "trillion":
+		return 1_000_000_000_000, rest
+	}
+	return 1, unit
+}
+
+// halfDays reports a.m. against p.m.
+func halfDays(p, g string) bool {
+	half := func(s string) string { return strings.ReplaceAll(words(s), " ", "") }
+	a, b := half(p), half(g)
+	return a == "am" && b == "pm" || a == "pm" && b == "am"
+}
+
 // convert gives the factor from unit p to unit g. known says that both are measures in the table (factor nil when they measure different
 // things), same that the texts mean one unit.
 func convert(p, g string) (factor *big.Rat, known, same bool) {

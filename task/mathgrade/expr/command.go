@@ -226,6 +226,10 @@ func (l *lexer) roman(name string) error {
 		l.pos++
 	}
 	s, ok := l.braces()
+	if !ok && name == "mathbb" && l.pos < len(l.src) && l.src[l.pos] >= 'A' && l.src[l.pos] <= 'Z' {
+		s, ok = l.src[l.pos:l.pos+1], true
+		l.pos++
+	}
 	if !ok {
 		return nil // \mathrm e: the style of what follows
 	}

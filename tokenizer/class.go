@@ -41,6 +41,17 @@ var classes = sync.OnceValue(func() *classTable {
 	return t
 })
 
+// lettersWithoutHan is classes in which Han characters are neither letters nor marks.
+var lettersWithoutHan = sync.OnceValue(func() *classTable {
+	t := *classes()
+	for _, r := range hanSet() {
+		for i := r.lo; i <= r.hi; i++ {
+			t[i] &^= anyLetter | mark
+		}
+	}
+	return &t
+})
+
 type classTable [unicode.MaxRune + 1]class
 
 func (t *classTable) mark(s runeSet, c class) {
@@ -67,6 +78,17 @@ func (t text) at(i int) (r rune, width int, c class) {
 	}
 	r, width = utf8.DecodeRuneInString(t.s[i:])
 	return r, width, t.classes[r]
+}
+
+// char returns the character at byte i with its width, 0 at the end.
+func (t text) char(i int) (r rune, width int) {
+	if i >= len(t.s) {
+		return -1, 0
+	}
+	if b := t.s[i]; b < utf8.RuneSelf {
+		return rune(b), 1
+	}
+	return utf8.DecodeRuneInString(t.s[i:])
 }
 
 // run returns the end of the longest run from i of characters that have a class in set.

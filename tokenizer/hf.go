@@ -116,6 +116,8 @@ func (m *hfModel) read(p *scanner) error {
 		case key == "vocab" && p.peek() == '[':
 			return p.array(func() error { return m.readScored(p) })
 		case key == "vocab":
+			n := (len(p.s) - p.pos) / 48 // about as many tokens as follow
+			m.names, m.ids = make([]string, 0, n), make([]int32, 0, n)
 			return p.object(func(name string) error {
 				id, err := p.id()
 				m.names = append(m.names, name)
@@ -123,6 +125,7 @@ func (m *hfModel) read(p *scanner) error {
 				return err
 			})
 		case key == "merges":
+			m.merges = make([][2]string, 0, min(len(m.names), (len(p.s)-p.pos)/8))
 			return p.array(func() error { return m.readMerge(p) })
 		}
 		v, err := p.value()
@@ -162,21 +165,21 @@ func (m *hfModel) readMerge(p *scanner) error {
 		m.merges = append(m.merges, [2]string{left, right})
 		return nil
 	}
-	var pair []string
-	err := p.array(func() error {
-		p.peek()
-		s, err := p.str()
-		pair = append(pair, s)
-		return err
-	})
-	if err != nil {
-		return err
+	var pair [2]string
+	for i, before := range "[," {
+		if err := p.expect(byte(before)); err != nil {
+			return err
+		}
+		var err error
+		if pair[i], err = p.str(); err != nil {
+			return err
+		}
 	}
-	if len(pair) != 2 || pair[0] == "" || pair[1] == "" {
+	if pair[0] == "" || pair[1] == "" {
 		return p.fail("merge %d is not two tokens", len(m.merges))
 	}
-	m.merges = append(m.merges, [2]string{pair[0], pair[1]})
-	return nil
+	m.merges = append(m.merges, pair)
+	return p.expect(']')
 }
 
 // readScored reads one [piece, score] of a Unigram vocabulary.

@@ -4,12 +4,20 @@ import (
 	"fmt"
 )
 
-// compilePattern returns the pattern of a regular expression: the hand-written one where there is one, else an interpreter.
+// compilePattern returns the pattern of a regular expression: written out by hand if it is well known, else a simple run if it is one, else
+// an interpreter.
 func compilePattern(expr string) (pattern, error) {
 	if f := known[expr]; f != nil {
 		return pattern{hand: f}, nil
 	}
-	re, err := compileRegex(expr)
+	n, err := parseRegex(expr)
+	if err != nil {
+		return pattern{}, fmt.Errorf("pattern %q: %w", expr, err)
+	}
+	if s := shapeOf(n); s != nil {
+		return pattern{hand: s.find}, nil
+	}
+	re, err := compileRegex(n)
 	if err != nil {
 		return pattern{}, fmt.Errorf("pattern %q: %w", expr, err)
 	}
@@ -24,13 +32,14 @@ var known = map[string]finder{
 	exprLlama3:    cover(gpt4{anyLetter, 3, false}.end),
 	exprQwen2:     cover(gpt4{anyLetter, 1, false}.end),
 	exprQwen35:    cover(gpt4{anyLetter | mark, 1, false}.end),
-	exprGPT4o:     cover(gpt4o{true, 3, "\r\n/"}.end),
+	exprGPT4o:     cover(gpt4o{false, true, 3, "\r\n/"}.end),
 	exprMinicpm5:  cover(gpt4{anyLetter, 0, false}.end),
 	exprBailing:   cover(gpt4{anyLetter, 1, false}.end),
-	exprYoutu2:    cover(gpt4o{true, 1, "\r\n/"}.end),
+	exprYoutu2:    cover(gpt4o{false, true, 1, "\r\n/"}.end),
+	exprKimi:      cover(gpt4o{true, true, 3, "\r\n"}.end),
 	exprSpaceEnd:  spaceEnd,
 	exprAFMoE:     deepseek3,
-	exprTekken:    cover(gpt4o{false, 1, "\r\n/"}.end),
+	exprTekken:    cover(gpt4o{false, false, 1, "\r\n/"}.end),
 	exprDigits:    numbers(0),
 	exprDigits3:   numbers(3),
 	exprDigit:     numbers(1),

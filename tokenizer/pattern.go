@@ -198,7 +198,10 @@ func (g gpt4) end(t text, i int) int {
 //	[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|
 //	[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|
 //	\p{N}{1,n}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+
+//
+// With han, as in Kimi-K2, [\p{Han}]+ stands before all that, and the letter classes are without \p{Han}.
 type gpt4o struct {
+	han          bool
 	contractions bool
 	digits       int
 	tail         string // what may follow punctuation: "\r\n/"
@@ -211,7 +214,14 @@ const (
 
 func (g gpt4o) end(t text, i int) int {
 	r, width, c := t.at(i)
-	if e := cased(t, i, r, width, c); e > i {
+	letters := t
+	if g.han {
+		if han := hanSet(); r > 0x2E00 && han.has(r) {
+			return i + han.end(t.s[i:])
+		}
+		letters.classes = lettersWithoutHan()
+	}
+	if e := cased(letters, i, r, width, c); e > i {
 		if g.contractions {
 			e = t.contraction(e, true)
 		}

@@ -33,6 +33,7 @@ var possessive = regexp.MustCompile(`((?:\[(?:\\.|[^\]\\])*\]|\\p\{\w+\}|\\s)(?:
 func reference(t testing.TB, expr string) *regexp2.Regexp {
 	expr = strings.ReplaceAll(expr, `(?i:'s|'t|'re|'ve|'m|'ll|'d)`, `(?:'[sSſ]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])`)
 	expr = strings.ReplaceAll(expr, `'(?i:[sdmt]|ll|ve|re)`, `'(?:[sSſdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])`)
+	expr = strings.ReplaceAll(expr, `&&[^\p{Han}]]`, `-[\p{Han}]]`) // .NET's way to take characters out of a class
 	expr = strings.ReplaceAll(possessive.ReplaceAllString(expr, "(?>$1)"), "$|", `\z|`)
 	if strings.HasSuffix(expr, "$") {
 		expr = strings.TrimSuffix(expr, "$") + `(?=\n|\z)`
@@ -80,7 +81,7 @@ func spansOf(p pattern, s string) (spans []span) {
 func TestKnownPatterns(t *testing.T) {
 	for expr, hand := range known {
 		ref := reference(t, expr)
-		re, err := compileRegex(expr)
+		re, err := interpreted(expr)
 		if err != nil {
 			t.Errorf("%q: %v", expr, err)
 			continue
@@ -116,7 +117,7 @@ func FuzzKnownPatterns(f *testing.F) {
 	}
 	var all []one
 	for expr, hand := range known {
-		re, err := compileRegex(expr)
+		re, err := interpreted(expr)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -166,7 +167,7 @@ func TestRegex(t *testing.T) {
 	checked := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		e := expr(4).Draw(rt, "expr")
-		re, err := compileRegex(e)
+		re, err := interpreted(e)
 		if err != nil {
 			return // endless repeats of nothing and repeats of assertions
 		}
@@ -205,7 +206,7 @@ func TestRegex(t *testing.T) {
 func TestRegexLinear(t *testing.T) {
 	long := strings.Repeat("a", 1<<18) + "b"
 	for _, e := range []string{`(a+)+$`, `(a|aa)+$`, `a*b?a*c`, `(?:a?){30}a{30}c`, `a*c|a`, `a(?=a*c)|a`, `(?:a+?)+?c`, `(?<=ca*)a`, `a++c|b`} {
-		re, err := compileRegex(e)
+		re, err := interpreted(e)
 		if err != nil {
 			t.Fatal(e, err)
 		}
@@ -223,8 +224,48 @@ func TestRegexErrors(t *testing.T) {
 	for _, e := range []string{"(", ")", "[", "[a", "a**b(", "*", "a{3,2}", "a{2000}", `\1`, `\k<n>`, "(?P<n>a)", "(?m)a", "(?>ab)", "(a*)*", "(a|)+", "(ab)++",
 		"(?=a++)", `\p{Nope}`, `\p`, `\x{110000}`, "[b-a]", "[[:alpha:]]", "(?=a)*", strings.Repeat("(", 100), strings.Repeat("a", 20000), `\`,
 		strings.Repeat("(?:", 5) + "ab" + strings.Repeat("){1000}", 5), "a{", "a{,}"} {
-		if _, err := compileRegex(e); err == nil {
+		if _, err := interpreted(e); err == nil {
 			t.Errorf("%.80q: no error", e)
+		}
+	}
+}
+
+func interpreted(expr string) (*regex, error) {
+	n, err := parseRegex(expr)
+	if err != nil {
+		return nil, err
+	}
+	return compileRegex(n)
+}
+
+// TestShapes holds the short way of simple expressions to the interpreter.
+func TestShapes(t *testing.T) {
+	for _, expr := range []string{exprDeepSeekLetters, exprDeepSeekSigns, exprDeepSeekCJK, exprNewline, exprBloom, exprDigit, exprDigits, exprDigits3, exprCJK, `\s?\p{L}+`,
+		`\s?\p{P}+`, "x?[ab]+", "[ab]{1,2}", `\s?[\s!]{1,3}`} {
+		n, err := parseRegex(expr)
+		if err != nil {
+			t.Fatal(expr, err)
+		}
+		s := shapeOf(n)
+		if s == nil {
+			t.Errorf("%.50s is not taken for simple", expr)
+			continue
+		}
+		re, err := compileRegex(n)
+		if err != nil {
+			t.Fatal(expr, err)
+		}
+		rapid.Check(t, func(rt *rapid.T) {
+			text := adversarial().Draw(rt, "s")
+			got, want := spansOf(pattern{hand: s.find}, text), spansOf(pattern{re: re}, text)
+			if !slices.Equal(got, want) {
+				rt.Fatalf("%.50s\n%q: %s\nwant %s", expr, text, cut(text, got), cut(text, want))
+			}
+		})
+	}
+	for _, expr := range []string{"a+b", "a*", "a+?", "a++", "a|b", "a{2}", "a?b?", ""} {
+		if n, err := parseRegex(expr); err != nil || shapeOf(n) != nil {
+			t.Errorf("%q: taken for simple, %v", expr, err)
 		}
 	}
 }

@@ -25,6 +25,14 @@ type charSet struct {
 	set   runeSet
 }
 
+func newCharSet(s runeSet) charSet {
+	c := charSet{set: s}
+	for r := range c.ascii {
+		c.ascii[r] = s.has(rune(r))
+	}
+	return c
+}
+
 func (c *charSet) has(r rune) bool {
 	if uint32(r) < utf8.RuneSelf {
 		return c.ascii[r]
@@ -54,12 +62,8 @@ type regexInst struct {
 // maxProg bounds a compiled expression, counted repeats written out.
 const maxProg = 4000
 
-// compileRegex parses and compiles an expression.
-func compileRegex(expr string) (*regex, error) {
-	n, err := parseRegex(expr)
-	if err != nil {
-		return nil, err
-	}
+// compileRegex compiles a parsed expression.
+func compileRegex(n *regexNode) (*regex, error) {
 	re := &regex{}
 	if err := re.compile(n); err != nil {
 		return nil, err
@@ -74,11 +78,7 @@ func (re *regex) emit(i regexInst) int32 {
 }
 
 func (re *regex) addSet(s runeSet) int32 {
-	c := charSet{set: s}
-	for r := range c.ascii {
-		c.ascii[r] = s.has(rune(r))
-	}
-	re.sets = append(re.sets, c)
+	re.sets = append(re.sets, newCharSet(s))
 	return int32(len(re.sets) - 1)
 }
 
@@ -302,15 +302,7 @@ func (m *regexMatcher) match(start int) int {
 	}
 }
 
-func (m *regexMatcher) at(pos int) (rune, int) {
-	if pos >= len(m.s) {
-		return -1, 0
-	}
-	if b := m.s[pos]; b < utf8.RuneSelf {
-		return rune(b), 1
-	}
-	return utf8.DecodeRuneInString(m.s[pos:])
-}
+func (m *regexMatcher) at(pos int) (rune, int) { return text{s: m.s}.char(pos) }
 
 func (m *regexMatcher) before(pos int) (rune, int) {
 	if pos == 0 {

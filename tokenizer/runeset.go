@@ -100,10 +100,21 @@ func (s runeSet) has(r rune) bool {
 	return i < len(s) && s[i].lo <= r
 }
 
+// end returns the length of the run of characters of the set that text begins with.
+func (s runeSet) end(text string) int {
+	for i, r := range text {
+		if !s.has(r) {
+			return i
+		}
+	}
+	return len(text)
+}
+
 // The sets behind \s, \d and \w, as Oniguruma has them.
 var (
 	spaceSet = sync.OnceValue(func() runeSet { return tableSet(unicode.White_Space) })
 	digitSet = sync.OnceValue(func() runeSet { return propertySet("Nd") })
+	hanSet   = sync.OnceValue(func() runeSet { return propertySet("Han") })
 	wordSet  = sync.OnceValue(func() runeSet {
 		s := tableSet(unicode.Nl, unicode.Other_Alphabetic, unicode.Pc)
 		for _, name := range []string{"L", "M", "Nd"} {

@@ -167,8 +167,8 @@ func (m *bpe) encode(e *encoder, piece string) {
 	}
 	key, cached := e.cache.key(piece)
 	if cached {
-		if ids, n, ok := e.cache.get(key); ok {
-			e.out = append(e.out, ids[:n]...)
+		if hit := e.cache.get(key); hit != nil {
+			e.out = append(e.out, hit.ids[:hit.n]...)
 			return
 		}
 	}

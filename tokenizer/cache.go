@@ -2,20 +2,23 @@ package tokenizer
 
 import "math/bits"
 
-// pieceCache remembers the tokens of short pieces: a direct-mapped table of fixed size, one for each encoder. Words repeat; merging each of
-// them once is what makes encoding fast.
+// pieceCache remembers the tokens of short pieces: a two-way table of fixed size, one for each encoder, a set to a cache line. Words repeat;
+// merging each of them once is what makes encoding fast.
 type pieceCache struct {
-	entries []cacheEntry
+	sets []cacheSet
 }
 
 const (
-	cacheBits  = 14
+	cacheBits  = 14 // log2 of the number of sets: 1 MiB in all
 	cacheBytes = 15 // longest piece kept
 	cacheIDs   = 3  // most tokens kept
 )
 
 // cacheKey is the piece itself with its length in the last byte.
 type cacheKey struct{ lo, hi uint64 }
+
+// cacheSet holds the last two pieces that fell to it, the later first.
+type cacheSet [2]cacheEntry
 
 type cacheEntry struct {
 	key cacheKey
@@ -55,19 +58,29 @@ func (k cacheKey) slot() uint64 {
 	return (hi ^ lo) >> (64 - cacheBits)
 }
 
-func (c *pieceCache) get(k cacheKey) (ids *[cacheIDs]int32, n int32, ok bool) {
-	if c.entries == nil {
-		c.entries = make([]cacheEntry, 1<<cacheBits)
+// get returns the entry of a piece, or nil.
+func (c *pieceCache) get(k cacheKey) *cacheEntry {
+	if c.sets == nil {
+		c.sets = make([]cacheSet, 1<<cacheBits)
 	}
-	e := &c.entries[k.slot()]
-	return &e.ids, e.n, e.key == k
+	set := &c.sets[k.slot()]
+	if set[0].key == k {
+		return &set[0]
+	}
+	if set[1].key == k {
+		set[0], set[1] = set[1], set[0]
+		return &set[0]
+	}
+	return nil
 }
 
+// put enters a piece that get did not find.
 func (c *pieceCache) put(k cacheKey, ids []int32) {
 	if len(ids) > cacheIDs {
 		return
 	}
-	e := &c.entries[k.slot()]
-	e.key = k
-	e.n = int32(copy(e.ids[:], ids))
+	set := &c.sets[k.slot()]
+	set[1] = set[0]
+	set[0].key = k
+	set[0].n = int32(copy(set[0].ids[:], ids))
 }

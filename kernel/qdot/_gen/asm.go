@@ -39,6 +39,7 @@ type fn struct {
 	free   []vec
 	consts map[string]vec // constants in registers, by their symbol
 
+	roomy       bool   // there are registers to hold values in for long
 	local       string // register that points at local memory
 	locals      int    // bytes of it taken
 	prefetching []int  // offsets from SI still to be prefetched
@@ -114,17 +115,60 @@ func (f *fn) zero(r vec) { f.op("XOR", r, r, r) }
 
 // save puts r away in memory, and releases it. load copies it back.
 func (f *fn) save(r vec) string {
-	mem := fmt.Sprintf("%d(%s)", f.locals, f.local)
-	f.locals += f.bytes()
+	mem := f.slot()
 	f.op("MOV", r, mem)
 	f.release(r)
 	return mem
+}
+
+// slot is memory for a register.
+func (f *fn) slot() string {
+	f.locals += f.bytes()
+	return fmt.Sprintf("%d(%s)", f.locals-f.bytes(), f.local)
 }
 
 func (f *fn) load(mem string) vec {
 	r := f.alloc()
 	f.op("MOV", mem, r)
 	return r
+}
+
+// place is where a value is held: a register, or memory where there are too few.
+type place struct {
+	reg vec
+	mem string // "" for a register
+}
+
+// hold takes v over.
+func (f *fn) hold(v vec) place {
+	if f.roomy {
+		return place{reg: v}
+	}
+	return place{mem: f.save(v)}
+}
+
+// get is the value in a register, to be followed by put, which writes it back.
+func (f *fn) get(p place) vec {
+	if p.mem != "" {
+		return f.load(p.mem)
+	}
+	return p.reg
+}
+
+func (f *fn) put(v vec, p place) {
+	if p.mem != "" {
+		f.op("MOV", v, p.mem)
+		f.release(v)
+	}
+}
+
+// take gets the value for the last time.
+func (f *fn) take(p place) vec { return f.get(p) }
+
+func (f *fn) drop(p place) {
+	if p.mem == "" {
+		f.release(p.reg)
+	}
 }
 
 // dwords is a constant with v in every dword, as the first source of an instruction: a register at AVX-512, memory at AVX2.

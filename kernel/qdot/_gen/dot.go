@@ -29,8 +29,9 @@ type dotSink struct {
 	m     *format
 	cols  int
 	isum  []vec         // Σ sc·c·q of the block, a column each
-	aux   []string      // Σ over pairs
+	aux   []place       // Σ over pairs
 	open  map[int][]vec // sums of sub-blocks under way
+	by16  map[int][]vec // the same, of codes times 16
 	piled map[int]int   // AVX2: products in their words
 	acc   []vec         // the running sums between scale and min
 }
@@ -40,8 +41,9 @@ func (s *dotSink) scalesAt() int { return s.m.lanes() * s.cols * s.bytes() }
 // dotFn multiplies 16 (AVX2: 8) weight rows with up to four rows of activations.
 func dotFn(i *isa, m *format, cols int) string {
 	f := newFn(i)
-	s := &dotSink{fn: f, m: m, cols: cols, open: map[int][]vec{}, piled: map[int]int{}}
+	s := &dotSink{fn: f, m: m, cols: cols, open: map[int][]vec{}, by16: map[int][]vec{}, piled: map[int]int{}}
 	f.local, f.locals = "DI", s.scalesAt()+m.scales()*i.bytes()
+	f.roomy = i == avx512 && cols <= 2
 	f.rowPointers()
 	z := f.zeros(1)
 	for l := range s.m.lanes() * cols {
@@ -133,7 +135,7 @@ func (s *dotSink) begin() {
 	if s.hasAux() {
 		for range s.cols {
 			z := s.zeros(1)
-			s.aux = append(s.aux, s.save(z[0]))
+			s.aux = append(s.aux, s.hold(z[0]))
 		}
 	}
 }
@@ -144,7 +146,7 @@ func (s *dotSink) subScale(j int, packed vec, byt int) {
 	s.release(v)
 }
 
-func (s *dotSink) pair(p int, packed vec, lo, hi int) {
+func (s *dotSink) pair(n int, packed vec, lo, hi int) {
 	if !s.hasAux() {
 		return
 	}
@@ -153,19 +155,18 @@ func (s *dotSink) pair(p int, packed vec, lo, hi int) {
 		at = sum16of256
 	}
 	w := s.widenPair(s.m, packed, lo, hi)
-	for c, mem := range s.aux {
-		sum := s.load(mem)
+	for c, p := range s.aux {
+		sum := s.get(p)
 		if s.rows == 16 {
-			s.op("VPDPWSSD.BCST", s.act(c, at+4*p), w, sum)
+			s.op("VPDPWSSD.BCST", s.act(c, at+4*n), w, sum)
 		} else {
 			t := s.alloc()
-			s.op("VPBROADCASTD", s.act(c, at+4*p), t)
+			s.op("VPBROADCASTD", s.act(c, at+4*n), t)
 			s.op("VPMADDWD", w, t, t)
 			s.op("VPADDD", t, sum, sum)
 			s.release(t)
 		}
-		s.op("MOV", sum, mem)
-		s.release(sum)
+		s.put(sum, p)
 	}
 	s.release(w)
 }
@@ -196,7 +197,7 @@ func (s *dotSink) code(sub, i int, v vec) {
 // sums512 are the registers that code i of a sub-block is added to. A single column of a format of 32 has two in turn, which halves the chain of
 // additions.
 func (s *dotSink) sums512(sub, i int) []vec {
-	if s.m.size == 32 && (s.cols > 1 || i%2 == 0) {
+	if s.m.size == 32 && (s.cols > 1 || i%2 == 0 || s.by16[sub] != nil) {
 		return s.isum
 	}
 	if s.open[sub] == nil {
@@ -226,7 +227,37 @@ func (f *fn) words(acts string, v, a vec) vec {
 	return t
 }
 
+func (s *dotSink) code16(sub, i int, v vec) {
+	if s.rows == 8 { // too large for words
+		s.op("VPSRLD", 4, v, v)
+		s.code(sub, i, v)
+		return
+	}
+	if s.by16[sub] == nil {
+		s.by16[sub] = s.zeros(s.cols)
+	}
+	for c, sum := range s.by16[sub] {
+		s.op("VPDPBUSD.BCST", s.actCode(c, sub, i), v, sum)
+	}
+}
+
+// join adds the sums of codes times 16 to the others of the sub-block, or to what is to be multiplied with its scale.
+func (s *dotSink) join(sub int) {
+	for c, v := range s.by16[sub] {
+		s.op("VPSRAD", 4, v, v)
+		if s.open[sub] != nil {
+			s.op("VPADDD", v, s.open[sub][c], s.open[sub][c])
+			s.release(v)
+		}
+	}
+	if s.open[sub] == nil && s.by16[sub] != nil {
+		s.open[sub] = s.by16[sub]
+	}
+	delete(s.by16, sub)
+}
+
 func (s *dotSink) end(sub int) {
+	s.join(sub)
 	for c, v := range s.open[sub] {
 		switch {
 		case s.rows == 16 && s.m.size == 256:
@@ -247,8 +278,8 @@ func (s *dotSink) turn(int) {}
 
 func (s *dotSink) scale(d vec) {
 	if s.hasAux() && !s.m.min {
-		for c, mem := range s.aux {
-			t := s.load(mem)
+		for c, p := range s.aux {
+			t := s.take(p)
 			s.op("VPSLLD", s.m.offset, t, t)
 			s.op("VPSUBD", t, s.isum[c], s.isum[c])
 			s.release(t)
@@ -288,7 +319,7 @@ func (s *dotSink) min(m vec) {
 		if s.m.size == 32 {
 			s.fmaScalar(s.act(c, sum32), m, acc, t)
 		} else {
-			aux := s.load(s.aux[c])
+			aux := s.take(s.aux[c])
 			s.op("VCVTDQ2PS", aux, aux)
 			s.mulScalar(s.act(c, scale256), m, t)
 			s.op("VFNMADD231PS", t, aux, acc)

@@ -63,7 +63,8 @@ type sink interface {
 	begin()
 	subScale(j int, packed vec, byt int) // integer scale of sub-block j of the block: byte byt of each dword of packed
 	pair(p int, packed vec, lo, hi int)  // what the sums of pair p are multiplied with, minima or scales: two bytes of packed
-	code(sub, i int, r vec)              // elements 4i.. of a sub-block, counted from the beginning of the turn
+	code(sub, i int, v vec)              // elements 4i.. of a sub-block, counted from the beginning of the turn
+	code16(sub, i int, v vec)            // the same times 16; v may be changed
 	end(sub int)                         // the sub-block's codes are complete
 	turn(elements int)                   // the turn is over
 	scale(d vec)                         // f32 scale of the block, after its codes
@@ -123,9 +124,28 @@ func (f *fn) bits(v vec, from, n, to int) vec {
 
 // addBits puts such bits on top of dst.
 func (f *fn) addBits(dst, v vec, from, n, to int) {
-	t := f.bits(v, from, n, to)
-	f.op("OR", t, dst, dst)
+	if f.rows == 8 || from == to {
+		t := f.bits(v, from, n, to)
+		f.op("OR", t, dst, dst)
+		f.release(t)
+		return
+	}
+	t, mask := f.alloc(), f.dwords(uint32((1<<n-1)<<to)*0x01010101)
+	if from > to {
+		f.op("VPSRLD", from-to, v, t)
+	} else {
+		f.op("VPSLLD", to-from, v, t)
+	}
+	f.op("VPTERNLOGD", 0xF8, mask, t, dst)
 	f.release(t)
+}
+
+// giveBoth passes on low nibbles as elements 4i.. of sub-block lo and high ones as elements 4j.. of hi, and releases v.
+func (r *reader) giveBoth(v vec, lo, i, hi, j int) {
+	r.give(lo, i, r.bits(v, 0, 4, 0))
+	r.op("AND", r.dwords(0xF0F0F0F0), v, v)
+	r.s.code16(hi, j, v)
+	r.release(v)
 }
 
 // split is the low and the high nibbles of v, which it releases.

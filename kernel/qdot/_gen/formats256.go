@@ -111,9 +111,7 @@ func (r *reader) q4k() {
 	r.turns(4, 64, 32, func() {
 		for half := range 2 {
 			for i, t := range r.gather16(16 + 16*half) {
-				lo, hi := r.split(t)
-				r.give(0, 4*half+i, lo)
-				r.give(1, 4*half+i, hi)
+				r.giveBoth(t, 0, 4*half+i, 1, 4*half+i)
 			}
 		}
 		r.s.end(0)
@@ -126,29 +124,31 @@ func (r *reader) q4k() {
 // q5k: as q4k, with bit k of byte l of 32 on top of element 32k+l. The bytes are shifted from turn to turn.
 func (r *reader) q5k() {
 	dm := r.scales45()
-	var high [8]string
+	var high [8]place
 	for half := range 2 {
 		for i, t := range r.gather16(16 + 16*half) {
-			high[4*half+i] = r.save(t)
+			high[4*half+i] = r.hold(t)
 		}
 	}
 	r.turns(4, 64, 32, func() {
 		for half := range 2 {
 			for i, t := range r.gather16(48 + 16*half) {
 				lo, hi := r.split(t)
-				h := r.load(high[4*half+i])
+				h := r.get(high[4*half+i])
 				r.addBits(lo, h, 0, 1, 4)
 				r.give(0, 4*half+i, lo)
 				r.addBits(hi, h, 1, 1, 4)
 				r.give(1, 4*half+i, hi)
 				r.op("VPSRLD", 2, h, h)
-				r.op("MOV", h, high[4*half+i])
-				r.release(h)
+				r.put(h, high[4*half+i])
 			}
 		}
 		r.s.end(0)
 		r.s.end(1)
 	})
+	for _, p := range high {
+		r.drop(p)
+	}
 	r.forward(176 - 128)
 	r.scaleAndMin(r.load(dm))
 }

@@ -2,8 +2,16 @@ package main
 
 // The formats of 32. Those of 4 and 5 bits have elements j and j+16 in byte j.
 
-// nibbles reads 16 bytes at off. change may alter codes in place before they are passed on.
-func (r *reader) nibbles(off int, change func(i int, v vec)) {
+// nibbles reads 16 bytes at off.
+func (r *reader) nibbles(off int) {
+	for i, t := range r.gather16(off) {
+		r.giveBoth(t, 0, i, 0, 4+i)
+	}
+	r.s.end(0)
+}
+
+// changedNibbles does too; change alters codes in place before they are passed on.
+func (r *reader) changedNibbles(off int, change func(i int, v vec)) {
 	for i, t := range r.gather16(off) {
 		lo, hi := r.split(t)
 		change(i, lo)
@@ -14,15 +22,13 @@ func (r *reader) nibbles(off int, change func(i int, v vec)) {
 	r.s.end(0)
 }
 
-func unchanged(int, vec) {}
-
 func (r *reader) q4_0() {
-	r.nibbles(2, unchanged)
+	r.nibbles(2)
 	r.giveScale(r.halves(0))
 }
 
 func (r *reader) q4_1() {
-	r.nibbles(4, unchanged)
+	r.nibbles(4)
 	r.scaleAndMin(r.gather(0, 4))
 }
 
@@ -51,7 +57,7 @@ func (r *reader) q5_1() {
 
 // fiveBits reads nibbles at off and puts bit e of high on top of element e. It releases high.
 func (r *reader) fiveBits(off int, high vec) {
-	r.nibbles(off, func(i int, v vec) {
+	r.changedNibbles(off, func(i int, v vec) {
 		// Spread bits 4i.. of high over the bytes: repeat their byte, pick a bit in each, compare.
 		var repeat [16]byte
 		for b := range repeat {
@@ -106,12 +112,12 @@ func (r *reader) look(levels [16]int8) func(i int, v vec) {
 }
 
 func (r *reader) iq4nl() {
-	r.nibbles(2, r.look(levelsNL))
+	r.changedNibbles(2, r.look(levelsNL))
 	r.giveScale(r.halves(0))
 }
 
 func (r *reader) mxfp4() {
-	r.nibbles(1, r.look(levelsFP4))
+	r.changedNibbles(1, r.look(levelsFP4))
 	// 2^(e-128) = max((e-1)<<23, 2^-128 << min(e, 2)) on bits: the second is right for e <= 2, and the smaller above.
 	e, small := r.gather(0, 1), r.alloc()
 	r.op("VPMOVZXBD", e.x(), e)

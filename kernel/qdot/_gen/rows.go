@@ -106,20 +106,26 @@ func (f *fn) gather16(off int) [4]vec {
 // gather collects a scalar of 1, 2 or 4 bytes from every row, in row order and packed at the lower end of a register.
 func (f *fn) gather(off, bytes int) vec {
 	insert := map[int]string{1: "VPINSRB", 2: "VPINSRW", 4: "VPINSRD"}[bytes]
-	r := f.alloc()
-	for q := 0; q < f.rows*bytes; q += 16 {
-		x := r
-		if q > 0 {
-			x = f.alloc()
-		}
+	const chain = 8 // insertions one after the other
+	var r vec
+	for first := 0; first < f.rows; {
+		x, n := f.alloc(), min(16/bytes, chain, f.rows-first)
 		f.op("VPXOR", x.x(), x.x(), x.x())
-		for i := range min(16/bytes, f.rows) {
-			f.op(insert, i, row(q/bytes+i, off), x.x(), x.x())
+		for i := range n {
+			f.op(insert, first%(16/bytes)+i, row(first+i, off), x.x(), x.x())
 		}
-		if q > 0 {
-			f.insertX(q/16, x.x(), r)
+		switch quarter := first * bytes / 16; {
+		case first == 0:
+			r = x
+		case first*bytes%16 > 0:
+			f.op("VPOR", x.x(), r.x(), r.x())
+		default:
+			f.insertX(quarter, x.x(), r)
+		}
+		if first > 0 {
 			f.release(x)
 		}
+		first += n
 	}
 	return r
 }

@@ -23,7 +23,7 @@ type storeSink struct {
 // unpackFn turns blocks of 16 weight rows (AVX2: of the first or last 8 of a panel) into panel records.
 func unpackFn(i *isa, m *format) string {
 	f := newFn(i)
-	f.local = "BX"
+	f.local, f.roomy = "BX", i == avx512
 	f.rowPointers()
 	f.label("block")
 	f.block(m, storeSink{f, m})
@@ -48,6 +48,11 @@ func (s storeSink) code(sub, i int, v vec) {
 	} else {
 		s.put(v, "DX", sub*s.m.sub*16+i*64)
 	}
+}
+
+func (s storeSink) code16(sub, i int, v vec) {
+	s.op("VPSRLD", 4, v, v)
+	s.code(sub, i, v)
 }
 
 func (s storeSink) end(int) {}

@@ -23,9 +23,7 @@ func Letter(text string, last byte) string {
 	if i := strings.LastIndex(text, "</think>"); i >= 0 {
 		text = text[i+len("</think>"):]
 	}
-	if len(text) > maxText {
-		text = text[len(text)-maxText:]
-	}
+	text = ending(text, maxText)
 	pick := func(s string) string {
 		s = strings.ToUpper(s)
 		if s != "" && s[0] <= last {
@@ -33,7 +31,9 @@ func Letter(text string, last byte) string {
 		}
 		return ""
 	}
-	for _, inner := range []string{boxed(text), lastTag(text)} {
+	tag, _ := lastTag(text)
+	text = ending(text, maxPhrase)
+	for _, inner := range []string{boxed(text), tag} {
 		if m := leadLetter.FindStringSubmatch(inner); m != nil {
 			return pick(m[1])
 		}
@@ -52,13 +52,6 @@ func Letter(text string, last byte) string {
 		if l := ms[k][1]; l != "A" && l != "I" && l[0] <= last {
 			return l
 		}
-	}
-	return ""
-}
-
-func lastTag(text string) string {
-	if m := answerTag.FindAllStringSubmatch(text, -1); len(m) > 0 {
-		return strings.TrimSpace(m[len(m)-1][1])
 	}
 	return ""
 }

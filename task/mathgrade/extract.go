@@ -10,8 +10,19 @@ import (
 // boxes are the commands that mark a final answer.
 var boxes = []string{`\boxed`, `\fbox`, `\framebox`}
 
-// maxText is how much of the end of a text is searched.
-const maxText = 1 << 16
+// How much of the end of a text is searched: for boxes and tags, and for phrases, formulas and numbers.
+const (
+	maxText   = 1 << 16
+	maxPhrase = 1 << 13
+)
+
+// ending is the end of s, at most n bytes.
+func ending(s string, n int) string {
+	if len(s) > n {
+		return s[len(s)-n:]
+	}
+	return s
+}
 
 // Extraction is a final answer and the rule that found it.
 type Extraction struct {
@@ -20,7 +31,6 @@ type Extraction struct {
 }
 
 var (
-	answerTag = regexp.MustCompile(`(?is)<answer>(.*?)</answer>`)
 	gsmMarker = regexp.MustCompile(`(?m)####[ \t]*(.+)$`)
 	phrase    = regexp.MustCompile(`(?i)(?:(?:final|correct|exact|simplified)\s+)?(?:\banswer|\boption|\bresult\s+is|\bthe\s+answer)\b\**\s*(?:to the (?:question|problem)\s*)?(?:is\s*:?|are\s*:?|:|=|：)\**\s*|(?:最终)?(?:答案|答)(?:是|为|：|:)+\s*|(?:因此|所以|故)(?:答案)?(?:是|为|选)\s*`)
 	hope      = regexp.MustCompile(`(?is)\.?\s*I hope (?:it|this) is correct\.?.*$`)
@@ -35,15 +45,14 @@ var (
 // <answer> tag; the last \boxed or \fbox, with boxes joined by "and" or commas taken together; the GSM8K marker ####; a short text that is
 // itself mathematics; what follows "the answer is"; the last formula or number; the whole text as words.
 func Extract(text string) Extraction {
-	if len(text) > maxText {
-		text = text[len(text)-maxText:]
+	text = ending(text, maxText)
+	if strings.Contains(text, "<|") {
+		text = specials.ReplaceAllString(text, "")
 	}
-	text = specials.ReplaceAllString(text, "")
 	if i := strings.LastIndex(text, "</think>"); i >= 0 {
 		text = text[i+len("</think>"):]
 	}
-	if m := answerTag.FindAllStringSubmatch(text, -1); len(m) > 0 {
-		inner := strings.TrimSpace(m[len(m)-1][1])
+	if inner, ok := lastTag(text); ok {
 		if e := boxed(inner); e != "" {
 			return Extraction{e, "answer tag"}
 		}
@@ -55,6 +64,7 @@ func Extract(text string) Extraction {
 		}
 		return Extraction{b, "box"}
 	}
+	text = ending(text, maxPhrase)
 	if a, ok := Marked(text); ok {
 		return Extraction{a, "gsm8k marker"}
 	}
@@ -76,6 +86,43 @@ func Extract(text string) Extraction {
 	return Extraction{}
 }
 
+// lastTag is the content of the last <answer>...</answer>.
+func lastTag(text string) (string, bool) {
+	end := strings.LastIndex(text, "</answer>")
+	if end < 0 {
+		return "", false
+	}
+	start := strings.LastIndex(text[:end], "<answer>")
+	if start < 0 {
+		return "", false
+	}
+	return strings.TrimSpace(text[start+len("<answer>") : end]), true
+}
+
+// maxNestedBoxes bounds how many boxes in boxes are opened.
+const maxNestedBoxes = 20
+
+// braceClosers maps the place of each opening brace to the one that closes it, in one pass; -1 where none does.
+func braceClosers(text string) map[int]int {
+	out := map[int]int{}
+	var open []int
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '{':
+			out[i] = -1
+			open = append(open, i)
+		case '}':
+			if len(open) > 0 {
+				out[open[len(open)-1]] = i
+				open = open[:len(open)-1]
+			}
+		}
+	}
+	return out
+}
+
 type span struct {
 	start, end int
 	inner      string
@@ -83,7 +130,11 @@ type span struct {
 
 // boxSpans finds every closed, non-empty box; of nested boxes the innermost content counts.
 func boxSpans(text string) []span {
+	if !strings.Contains(text, "box") {
+		return nil
+	}
 	var out []span
+	closers := braceClosers(text)
 	for i := 0; i < len(text); {
 		j := strings.IndexByte(text[i:], '\\')
 		if j < 0 {
@@ -103,9 +154,9 @@ func boxSpans(text string) []span {
 		rest := text[i+n:]
 		pad := len(rest) - len(strings.TrimLeft(rest, " "))
 		if strings.HasPrefix(rest[pad:], "{") {
-			if end := closing(rest[pad:]); end > 0 {
+			if end := closers[i+n+pad] - (i + n + pad); end > 0 {
 				inner := strings.TrimSpace(rest[pad+1 : pad+end])
-				for {
+				for range maxNestedBoxes {
 					t, ok := wholeBox(inner)
 					if !ok {
 						break
@@ -167,7 +218,7 @@ var finalAnswer = regexp.MustCompile(`(?i)final answer\**\s*(?:is|:)`)
 // laterAnswer is what a "final answer is" says that comes after the last box, or "".
 func laterAnswer(text string) string {
 	spans := boxSpans(text)
-	rest := text[spans[len(spans)-1].end:]
+	rest := ending(text[spans[len(spans)-1].end:], maxPhrase)
 	if !finalAnswer.MatchString(rest) {
 		return ""
 	}
@@ -180,7 +231,10 @@ func laterAnswer(text string) string {
 
 // Marked is what follows the last GSM8K marker ####. A marker with the word None marks nothing.
 func Marked(text string) (string, bool) {
-	m := gsmMarker.FindAllStringSubmatch(text, -1)
+	if !strings.Contains(text, "####") {
+		return "", false
+	}
+	m := gsmMarker.FindAllStringSubmatch(ending(text, maxPhrase), -1)
 	if len(m) == 0 {
 		return "", false
 	}
@@ -203,7 +257,7 @@ func LastBox(text string) (string, bool) {
 
 // LastNumber is the last number of a text, without thousands separators and currency.
 func LastNumber(text string) (string, bool) {
-	e := lastFormula(mathEnv.ReplaceAllString(text, " "))
+	e := lastFormula(mathEnv.ReplaceAllString(ending(text, maxPhrase), " "))
 	if e.Rule != "last number" {
 		return "", false
 	}

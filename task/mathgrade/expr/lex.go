@@ -11,7 +11,7 @@ import (
 
 // Limits on what Parse takes.
 const (
-	MaxBytes    = 16 << 10 // length of the text
+	MaxBytes    = 8 << 10 // length of the text
 	maxDepth    = 120      // nesting
 	maxDigits   = 4000     // digits of a literal
 	maxExponent = 4000     // decimal exponent of a literal

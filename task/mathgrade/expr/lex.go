@@ -12,9 +12,9 @@ import (
 // Limits on what Parse takes.
 const (
 	MaxBytes    = 8 << 10 // length of the text
-	maxDepth    = 120      // nesting
-	maxDigits   = 4000     // digits of a literal
-	maxExponent = 4000     // decimal exponent of a literal
+	maxDepth    = 120     // nesting
+	maxDigits   = 4000    // digits of a literal
+	maxExponent = 4000    // decimal exponent of a literal
 )
 
 // ErrTooBig says that the text is outside the limits of this package.

@@ -47,7 +47,7 @@ func (l *loaded) template() (*chat.Template, error) {
 
 // chatPrompt renders a conversation. The template writes BOS itself where it wants one, so none is added.
 func chatPrompt(t *chat.Template, tok *tokenizer.Tokenizer, messages []chat.Message) (*prompt, error) {
-	text, err := t.Render(chat.Request{Messages: messages, AddGenerationPrompt: true})
+	text, err := t.Render(chat.Request{Messages: messages, AddGenerationPrompt: true, Vars: chat.ThinkVars(true)})
 	if err != nil {
 		return nil, err
 	}

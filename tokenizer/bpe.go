@@ -1,7 +1,6 @@
 package tokenizer
 
 import (
-	"fmt"
 	"strings"
 	"unicode/utf8"
 )
@@ -15,10 +14,10 @@ const noRank = ^uint32(0)
 // where it is cut. That makes the table of merges a few numbers for each token.
 type bpe struct {
 	vocab    *vocab
-	merges   []mergeRule // by id of the joined token; further merges that give the same token follow after the last id
-	bytes    *[256]int32 // byte-level: the token of each byte, none where the vocabulary lacks it
-	whole    bool        // a piece that is a token is that token, whatever the merges say (ignore_merges)
-	missing  missing
+	merges   []mergeRule         // by id of the joined token; further merges that give the same token follow after the last id
+	bytes    *[256]int32         // byte-level: the token of each byte, none where the vocabulary lacks it
+	whole    bool                // a piece that is a token is that token, whatever the merges say (ignore_merges)
+	keep     bool                // a character without a token and without unk stays in place while merging (llama.cpp), else it is left out before (Hugging Face)
 	byteIDs  *[256]int32         // tokens <0x00> to <0xFF> for what has no token (byte_fallback); nil without
 	unk      int32               // token for what has none; none drops it
 	fuseUnk  bool                // one unk for a run of unknown characters
@@ -79,68 +78,6 @@ func (m *bpe) addMerge(joined int32, left int, rank uint32, lastWins bool) {
 	r.more = int32(len(m.merges))
 	m.merges = append(m.merges, mergeRule{rank: rank, left: uint32(left)})
 }
-
-// mergeBuilder enters a list of merges. Their texts are spelt as in the files: for a byte-level model in its alphabet.
-type mergeBuilder struct {
-	m     *bpe
-	check bool // both parts must be tokens; of two equal merges the later counts (Hugging Face)
-	buf   []byte
-	n     uint32
-	last  int32 // what the merge before gave: in most files the next gives the next token
-}
-
-// add enters the next merge.
-func (b *mergeBuilder) add(left, right string) error {
-	m, cut, skip := b.m, 0, 0
-	if m.bytes != nil {
-		var ok1, ok2 bool
-		b.buf, ok1 = appendUnmapped(b.buf[:0], left)
-		cut = len(b.buf)
-		b.buf, ok2 = appendUnmapped(b.buf, right)
-		if !ok1 || !ok2 {
-			return fmt.Errorf("merge %d, %q and %q: not in the byte-level alphabet", b.n, left, right)
-		}
-	} else {
-		b.buf = append(append(b.buf[:0], left...), right...)
-		cut = len(left)
-		if m.prefix != "" {
-			skip = len(right) - len(strings.TrimPrefix(right, m.prefix))
-		}
-	}
-	if b.check && (b.id(b.buf[:cut]) == none || b.id(b.buf[cut:]) == none) {
-		return fmt.Errorf("merge %d, %q and %q: one of them is not in the vocabulary", b.n, left, right)
-	}
-	joined := b.id(append(b.buf[:cut], b.buf[cut+skip:]...))
-	if joined == none {
-		return fmt.Errorf("merge %d: %q and %q join to what is not in the vocabulary", b.n, left, right)
-	}
-	m.addMerge(joined, cut, b.n, b.check)
-	b.n++
-	b.last = joined
-	return nil
-}
-
-// id looks a token up, the cheap ways first.
-func (b *mergeBuilder) id(s []byte) int32 {
-	keys := &b.m.vocab.keys
-	switch next := int(b.last) + 1; {
-	case len(s) == 1 && b.m.bytes != nil:
-		return b.m.bytes[s[0]]
-	case next < keys.size() && keys.at(next) == string(s):
-		return int32(next)
-	}
-	return b.m.vocab.bytesID(s)
-}
-
-// missing says what becomes of a character without a token and without unk.
-type missing uint8
-
-const (
-	// missingDropped leaves it out before merging, so that its neighbours may join (Hugging Face).
-	missingDropped missing = iota
-	// missingKept leaves it in place while merging and out of the result (llama.cpp).
-	missingKept
-)
 
 // bpeSymbol is a token in the making. While merging, rank and joined belong to the pair of this symbol and the next.
 type bpeSymbol struct {
@@ -262,7 +199,7 @@ func (m *bpe) symbols(syms []bpeSymbol, piece string) ([]bpeSymbol, string) {
 		case s.id != none:
 			fusing = false
 			syms = append(syms, s)
-		case m.missing == missingKept:
+		case m.keep:
 			syms = append(syms, s)
 		case m.byteIDs != nil && m.hasBytes(piece[s.lo:s.hi]):
 			fusing = false

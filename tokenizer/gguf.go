@@ -148,7 +148,7 @@ func (g *ggufVocab) buildBPE(t *Tokenizer, kind string) (addBOS bool, err error)
 	if err != nil {
 		return false, err
 	}
-	m := &bpe{whole: pre.whole, missing: missingKept, unk: none}
+	m := &bpe{whole: pre.whole, keep: true, unk: none}
 	t.kind, t.model, t.repair, t.stages = "byte-level BPE", m, replaceLenient, pre.stages
 	if pre.spm {
 		t.kind, t.norm = "BPE", replaceAll(" ", spmSpace)
@@ -216,7 +216,7 @@ func (g *ggufVocab) buildSPM(t *Tokenizer) error {
 			return fmt.Errorf("tokenizer.ggml.scores: the score of token %d, %q, is not a number", i, g.tokens[i])
 		}
 	}
-	m := &bpe{missing: missingKept, unk: none, charLen: leadLength}
+	m := &bpe{keep: true, unk: none, charLen: leadLength}
 	t.kind, t.model = "SentencePiece BPE", m
 	if err := g.spmTexts(t, m); err != nil {
 		return err
@@ -259,7 +259,6 @@ func (g *ggufVocab) spmTexts(t *Tokenizer, m *bpe) error {
 			if !ok {
 				bad = fmt.Errorf("token %d, %q, is of type byte but not of the form <0x41>", id, s)
 			}
-			t.flags[id] |= flagByte
 			return string([]byte{b})
 		case ggufUnknown, ggufControl, ggufUserDefined:
 			return s

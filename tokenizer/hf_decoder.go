@@ -80,7 +80,7 @@ func (d *hfDecoder) addReplace(c *component) error {
 		return err
 	}
 	if p := c.Pattern.String; d.fused && (p == nil || utf8.RuneCountInString(*p) != 1) {
-		return fmt.Errorf("Replace of more than one character after Fuse")
+		return fmt.Errorf("a Replace of more than one character after Fuse")
 	}
 	replace := replacePattern(find, or(c.Content, ""))
 	d.steps = append(d.steps, func(s string) (string, bool) { return replace(s), false })
@@ -91,7 +91,7 @@ func (d *hfDecoder) addReplace(c *component) error {
 func (d *hfDecoder) addStrip(c *component) error {
 	content := or(c.Content, "")
 	if utf8.RuneCountInString(content) != 1 || !d.fused || c.Start < 0 || c.Start > maxID || c.Stop != 0 {
-		return fmt.Errorf("Strip of %q, start %d, stop %d is not supported (one character at the start, after Fuse, is)", content, c.Start, c.Stop)
+		return fmt.Errorf("a Strip of %q, start %d, stop %d is not supported (one character at the start, after Fuse, is)", content, c.Start, c.Stop)
 	}
 	if c.Start > 0 {
 		d.lead = leadRule{text: content, times: int(c.Start)}

@@ -12,15 +12,15 @@ import (
 type spmModel struct {
 	pieces []spmPiece
 
-	kind                   int32 // 1 Unigram, 2 BPE, 3 words, 4 characters
-	byteFallback           bool
-	spaceSuffix            bool // treat_whitespace_as_suffix
-	unk, bos, eos, pad     int32
-	charsmap               []byte
-	dummyPrefix            bool
-	removeSpaces           bool // remove_extra_whitespaces
-	escape                 bool // escape_whitespaces
-	denormalizer, extraMap []byte
+	kind               int32 // 1 Unigram, 2 BPE, 3 words, 4 characters
+	byteFallback       bool
+	spaceSuffix        bool // treat_whitespace_as_suffix
+	unk, bos, eos, pad int32
+	charsmap           []byte
+	dummyPrefix        bool
+	removeSpaces       bool // remove_extra_whitespaces
+	escape             bool // escape_whitespaces
+	denormalizer       []byte
 }
 
 type spmPiece struct {
@@ -214,7 +214,7 @@ func (m *spmModel) bpe(v *vocab, byteIDs *[256]int32) *bpe {
 	b := &bpe{vocab: v, unk: m.unk, fuseUnk: true, byteIDs: byteIDs}
 	b.start()
 	if byteIDs != nil {
-		b.missing = missingKept
+		b.keep = true
 	}
 	b.rankAll(func(id int) uint32 { return scoreRank(m.pieces[id].score) })
 	return b
@@ -250,7 +250,6 @@ func (m *spmModel) tokens(t *Tokenizer) (user []addedToken, err error) {
 		case ggufByte:
 			b, _ := byteToken(p.text)
 			pieces.add(string([]byte{b}))
-			t.flags[i] |= flagByte
 			continue
 		case ggufControl, ggufUnknown:
 			pieces.add(p.text)
@@ -288,89 +287,4 @@ func (m *spmModel) tokens(t *Tokenizer) (user []addedToken, err error) {
 	}
 	t.roles.EOG = endOfGeneration(names, m.eos)
 	return user, nil
-}
-
-// spmNormalizer is what SentencePiece does to text: the character map, white space, the dummy prefix. User-defined symbols go through as they
-// are.
-type spmNormalizer struct {
-	model *spmModel
-	chars *charsmap // nil: none
-	user  matcher
-	mark  string // what a space becomes
-}
-
-func (m *spmModel) normalizer(user []addedToken) (normalizer, error) {
-	n := &spmNormalizer{model: m, mark: " "}
-	if m.escape {
-		n.mark = spmSpace
-	}
-	var err error
-	if n.user, err = newMatcher(user); err != nil {
-		return nil, err
-	}
-	if len(m.charsmap) > 0 {
-		if n.chars, err = parseCharsmap(m.charsmap); err != nil {
-			return nil, fmt.Errorf("precompiled_charsmap: %w", err)
-		}
-	}
-	return n.normalize, nil
-}
-
-// prefix returns what the beginning of s becomes, and its length.
-func (n *spmNormalizer) prefix(s string) (to string, size int) {
-	if tok := n.user.at(s); tok != nil {
-		return tok.text, len(tok.text)
-	}
-	if n.chars != nil {
-		if to, size, ok := n.chars.prefix(s); ok {
-			return to, size
-		}
-	}
-	_, size = utf8.DecodeRuneInString(s)
-	return s[:size], size
-}
-
-func (n *spmNormalizer) normalize(s string) string {
-	m := n.model
-	for m.removeSpaces && s != "" {
-		to, size := n.prefix(s)
-		if to != " " {
-			break
-		}
-		s = s[size:]
-	}
-	if s == "" {
-		return ""
-	}
-	var b strings.Builder
-	b.Grow(len(s) + len(s)/2)
-	if m.dummyPrefix && !m.spaceSuffix {
-		b.WriteString(n.mark)
-	}
-	spaced := m.removeSpaces // a space just before: leave out more
-	for s != "" {
-		to, size := n.prefix(s)
-		s = s[size:]
-		for spaced && strings.HasPrefix(to, " ") {
-			to = to[1:]
-		}
-		if to == "" {
-			continue
-		}
-		spaced = m.removeSpaces && strings.HasSuffix(to, " ")
-		if m.escape && strings.Contains(to, " ") {
-			to = strings.ReplaceAll(to, " ", spmSpace)
-		}
-		b.WriteString(to)
-	}
-	out := b.String()
-	if m.removeSpaces { // also a ▁ that stood in the text
-		for strings.HasSuffix(out, n.mark) {
-			out = out[:len(out)-len(n.mark)]
-		}
-	}
-	if m.dummyPrefix && m.spaceSuffix {
-		out += n.mark
-	}
-	return out
 }

@@ -68,7 +68,6 @@ type flag uint8
 const (
 	flagSpecial flag = 1 << iota // control or unknown: not shown to users
 	flagAdded                    // recognised in running text
-	flagByte                     // one raw byte of a byte fallback
 	flagUsed                     // the id stands for a token
 	flagModel                    // the model makes it from text
 )

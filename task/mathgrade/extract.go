@@ -37,7 +37,7 @@ var (
 	mathEnv   = regexp.MustCompile(`(?s)\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|\$((?:[^$\\]|\\.)+?)\$|\\begin\{(?:align|equation|gather)\*?\}(.+?)\\end\{(?:align|equation|gather)\*?\}`)
 	lastNum   = regexp.MustCompile(`-?(?:\\?\$\s?)?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+,\d+|\d*\.?\d+)(?:\s*/\s*\d+)?(?:[eE][+-]?\d+)?(?:\s*\\?%)?`)
 	boxUnit   = regexp.MustCompile(`^[\s$)\]\\]*(?:(?:percent|pct|percentage)\b|\\?%)`)
-	between   = regexp.MustCompile(`^[\s$\\()\[\].,;&]*(?:(?:\\quad|\\qquad|\\text|\{|\}|and|or|,|\s|\$|\\|&|for part|but|respectively|\(\w\))[\s$.,;()\[\]"]*)*$`)
+	between   = regexp.MustCompile(`^[\s$\\()\[\].,;&]*(?:(?:\\quad|\\qquad|\\text|\{|\}|and|or|,|\s|\$|\\|&|for part|but|maybe|perhaps|possibly|respectively|\(\w\))[\s$.,;()\[\]"]*)*$`)
 	sentence  = regexp.MustCompile(`\.(?:\s|$)`)
 )
 
@@ -70,7 +70,7 @@ func Extract(text string) Extraction {
 	}
 	t := strings.TrimSpace(text)
 	if len(t) <= 300 && t != "" && !strings.Contains(t, "\n") {
-		if n, err := expr.Parse(clean(t)); err == nil && n.Kind != expr.Text {
+		if n, err := expr.Parse(clean(t)); err == nil && n.Kind != expr.Text && !prose(n) {
 			return Extraction{t, "whole text"}
 		}
 	}
@@ -244,6 +244,17 @@ func Marked(text string) (string, bool) {
 	}
 	a = strings.TrimRight(a, ". ")
 	return a, a != "" && !strings.EqualFold(a, "none")
+}
+
+// prose reports a list of words and mathematics, as in "Therefore, x = 5".
+func prose(n *expr.Node) bool {
+	words := 0
+	for _, a := range n.Args {
+		if a.Kind == expr.Text {
+			words++
+		}
+	}
+	return n.Kind == expr.List && words > 0 && words < len(n.Args)
 }
 
 // LastBox is the content of the last closed box that is not empty.

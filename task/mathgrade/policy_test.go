@@ -289,3 +289,51 @@ func TestPolicyGiven(t *testing.T) {
 		}
 	}
 }
+
+// TestPolicyText holds the lenient verdict on texts that the answer is taken out of.
+func TestPolicyText(t *testing.T) {
+	for _, c := range []struct {
+		p, g string
+		want bool
+	}{
+		{"The answer is $\\boxed{5}$ or maybe $\\boxed{6}$", "6", false},
+		{"<think>\\boxed{5}", "5", true},
+		{"<answer>5</answer> <answer>6</answer>", "6", true},
+		{"The answer is: **42**", "42", true},
+		{"**Answer:** 42", "42", true},
+		{"Answer: \\(\\frac{3}{4}\\)", "3/4", true},
+		{"Therefore, x = 5.", "5", true},
+		{"So the total is 3 + 4 = 7 apples.", "7", true},
+		{"The final answer is $\\frac{1}{2}$.", "0.5", true},
+		{"I think it's 12, not 13", "12", false},
+		{"The cost is $5.", "5", true},
+		{"He pays $1,200.50 in total.", "1200.5", true},
+		{"所以答案是 \\boxed{8}", "8", true},
+		{"答案：15", "15", true},
+		{"最终答案为 $\\frac{2}{3}$。", "2/3", true},
+		{"Thus the interval is $[2,5)$.", "[2,5)", true},
+		{"Thus $x=3$ and $y=4$.", "x=3,y=4", false},
+		{"The roots are $2$ and $3$.", "2,3", false},
+		{"The answer is $2$ and $3$.", "2,3", true},
+		{"The area is $25\\pi$ square units.", "25\\pi", true},
+		{"It takes 3 hours and 20 minutes. The answer is 200 minutes.", "200", true},
+		{"#### -12", "-12", true},
+		{"#### 3/4", "0.75", true},
+		{"The probability is 1/6.", "\\frac16", true},
+		{"which is 33%", "33\\%", true},
+		{"$$x^2+1$$", "x^2+1", true},
+		{"The answer is (C) because...", "C", true},
+		{"**C**", "C", true},
+		{"C. foo", "C", true},
+		{"I pick B", "B", true},
+		{"The correct choice is D", "D", true},
+		{"Option A", "A", true},
+		{"\\boxed{\\text{(E)}}", "E", true},
+		{"Both A and B", "B", true},
+	} {
+		v := Grade(c.p, c.g, Options{})
+		if v.Right != c.want {
+			t.Errorf("%q vs %q: %v want %v; ext %q %s: %s", c.p, c.g, v.Right, c.want, v.Extracted, v.Stage, v.Reason)
+		}
+	}
+}

@@ -29,6 +29,7 @@ type cli struct {
 	Doctor     doctorCmd     `cmd:"" help:"Show what this machine can do."`
 	Render     renderCmd     `cmd:"" help:"Render conversations with a model's chat template (JSONL in, JSONL out)."`
 	Grade      gradeCmd      `cmd:"" help:"Grade answers: mathematics, choices, format, language, length, repetition (JSONL in, JSONL out)."`
+	Audit      auditCmd      `cmd:"" help:"Hold a claim of what a model cost against the arithmetic."`
 
 	Version kong.VersionFlag `help:"Print version, Go and instruction-set level."`
 }

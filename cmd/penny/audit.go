@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/pennyml/penny/audit"
+)
+
+type auditCmd struct {
+	Claim string `arg:"" optional:"" help:"A model's claim or a statement, by name; what is known is listed without one."`
+
+	Params    string `help:"Parameters: 671b." group:"A claim of your own"`
+	Active    string `help:"Parameters active for a token: 37b." group:"A claim of your own"`
+	Tokens    string `help:"Training tokens: 14.8t." group:"A claim of your own"`
+	GPU       string `name:"gpu" help:"Accelerator: h800." group:"A claim of your own"`
+	GPUs      string `name:"gpus" help:"How many of them." group:"A claim of your own"`
+	Hours     string `help:"GPU-hours: 2.664m, or 111k GPU-days." group:"A claim of your own"`
+	Days      string `help:"Wall days." group:"A claim of your own"`
+	Dollars   string `help:"Dollars: 5.576m." group:"A claim of your own"`
+	Price     string `help:"Dollars a GPU-hour." group:"A claim of your own"`
+	Precision string `help:"bf16, fp8, ..." group:"A claim of your own"`
+	FLOP      string `name:"flop" help:"Compute: 3.3e24, or 3640 petaflop/s-days." group:"A claim of your own"`
+	Rate      string `help:"Throughput of one accelerator: 390 TFLOP/s." group:"A claim of your own"`
+	MFU       string `name:"mfu" help:"Utilisation: 40%." group:"A claim of your own"`
+	Peak      string `help:"Peak that the claim counts with: 989 TFLOP/s." group:"A claim of your own"`
+	Energy    string `help:"Energy: 1287 MWh." group:"A claim of your own"`
+	CO2       string `name:"co2" help:"CO2: 552 t." group:"A claim of your own"`
+	Scope     string `help:"What the claim covers: pretraining, RL only, all stages." group:"A claim of your own"`
+	Date      string `help:"When it was made." group:"A claim of your own"`
+
+	Grid    string            `help:"Grid of the electricity: USA, CHN, FRA, ... (the claim's own)."`
+	Set     map[string]string `help:"Replace an assumption: price.h800=1.5, pue=1.1, tokens=15t." mapsep:"none" placeholder:"KEY=VALUE"`
+	Claims  string            `help:"A file of claims, hardware, prices and sources that adds to what is built in." placeholder:"FILE"`
+	Explain string            `help:"Show one figure down to its sources." placeholder:"FIGURE"`
+	JSON    bool              `help:"Print one JSON object."`
+}
+
+func (auditCmd) Help() string {
+	return "Holds a claim of what a model cost to train against the arithmetic: needed utilisation, days, dollars, energy, and what is left out.\n" +
+		"penny audit deepseek-v3; penny audit --params 671b --active 37b --tokens 14.8t --gpu h800 --hours 2.664m --dollars 5.576m"
+}
+
+func (c *auditCmd) Run() error {
+	d, err := c.data()
+	if err != nil {
+		return err
+	}
+	claim, err := c.claim(d)
+	if err != nil {
+		return err
+	}
+	if claim == nil {
+		d.List(os.Stdout)
+		return nil
+	}
+	r, err := d.Audit(claim, audit.Settings{Grid: c.Grid, Set: c.Set})
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.Explain != "":
+		return r.Explain(os.Stdout, d, c.Explain)
+	case c.JSON:
+		return r.JSON(os.Stdout, d)
+	}
+	r.Text(os.Stdout)
+	return nil
+}
+
+func (c *auditCmd) data() (*audit.Data, error) {
+	d, err := audit.Load()
+	if err != nil || c.Claims == "" {
+		return d, err
+	}
+	text, err := os.ReadFile(c.Claims)
+	if err != nil {
+		return nil, err
+	}
+	return d, d.Add(c.Claims, text)
+}
+
+// figures are the flags that make a claim.
+func (c *auditCmd) figures() map[string]string {
+	return map[string]string{"params": c.Params, "active": c.Active, "tokens": c.Tokens, "gpus": c.GPUs, "hours": c.Hours, "days": c.Days, "dollars": c.Dollars,
+		"stated_price": c.Price, "flop": c.FLOP, "stated_rate": c.Rate, "stated_mfu": c.MFU, "stated_peak": c.Peak, "energy": c.Energy, "co2": c.CO2}
+}
+
+// claim is the named one, the one that the flags make, or nil where there is neither.
+func (c *auditCmd) claim(d *audit.Data) (*audit.Claim, error) {
+	own := false
+	for _, v := range c.figures() {
+		own = own || v != ""
+	}
+	switch {
+	case own && c.Claim != "":
+		return nil, hinted{fmt.Errorf("a named claim takes no figures of its own"), "change one with --set tokens=15t"}
+	case own:
+		return audit.FromFlags(c.figures(), map[string]string{"gpu": c.GPU, "precision": c.Precision, "scope": c.Scope, "grid": c.Grid, "date": c.Date})
+	case c.Claim == "":
+		return nil, nil
+	}
+	claim, err := d.Find(c.Claim)
+	if err != nil {
+		return nil, hinted{err, "penny audit lists the names; or give figures: --params 7b --tokens 2t --gpu h100 --hours 100k"}
+	}
+	return claim, nil
+}

@@ -25,7 +25,7 @@ bench:
 	go test -run '^$$' -bench . ./kernel/...
 
 # The AVX-512 kernels, held bit for bit to the references on a CPU that lacks AVX-512.
-isa-emulated: $(ISAEMU_PYTHON)
+isa-emulated: .cache/isaemu/ready
 	@set -e; mkdir -p .cache/isaemu/cases; for p in $$(grep -rl ISAEMU_CASES --include='*_test.go' kernel | xargs -n1 dirname | sort -u); do \
 	  n=.cache/isaemu/cases/$$(basename $$p); \
 	  go test -c -o $$n.test ./$$p; \
@@ -33,7 +33,9 @@ isa-emulated: $(ISAEMU_PYTHON)
 	  echo "emulate $$p"; $(ISAEMU_PYTHON) $(ISAEMU)/isaemu.py $$n.test $$n.jsonl; \
 	done
 
-$(ISAEMU_PYTHON):
-	python3 -m venv .cache/isaemu
+# The emulator's wheel is for CPython 3.11.
+.cache/isaemu/ready:
+	$(shell command -v python3.11 || echo python3) -m venv .cache/isaemu
 	.cache/isaemu/bin/pip -q install bochscpu-python==0.4.0
 	.cache/isaemu/bin/python $(ISAEMU)/isaemu.py --fix-wheel
+	@touch $@

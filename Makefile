@@ -26,7 +26,7 @@ bench:
 
 # The AVX-512 kernels, held bit for bit to the references on a CPU that lacks AVX-512.
 isa-emulated: .cache/isaemu/ready
-	@set -e; mkdir -p .cache/isaemu/cases; for p in $$(grep -rl ISAEMU_CASES --include='*_test.go' kernel | xargs -n1 dirname | sort -u); do \
+	@set -e; mkdir -p .cache/isaemu/cases; for p in $$(grep -rl "testutil.Emulate" --include='*_test.go' kernel | xargs -n1 dirname | sort -u); do \
 	  n=.cache/isaemu/cases/$$(basename $$p); \
 	  go test -c -o $$n.test ./$$p; \
 	  ISAEMU_CASES=$$PWD/$$n.jsonl $$n.test -test.run 'Emulat' -test.v >/dev/null; \

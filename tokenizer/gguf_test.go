@@ -2,6 +2,9 @@ package tokenizer
 
 import (
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,5 +129,64 @@ func TestPreTokenizers(t *testing.T) {
 	}
 	if _, err := findPre("no such"); err == nil {
 		t.Error("an unknown name is no error")
+	}
+}
+
+// TestGGUFSpaces holds the kind of GGUF vocabulary that has merges over characters with ▁ for spaces to the tokenizer.json that says the same.
+func TestGGUFSpaces(t *testing.T) {
+	var tokens []string
+	types := []int32{}
+	vocab := map[string]int{}
+	add := func(s string, typ int32) {
+		vocab[s] = len(tokens)
+		tokens = append(tokens, s)
+		types = append(types, typ)
+	}
+	for b := range 256 {
+		add(fmt.Sprintf("<0x%02X>", b), ggufByte)
+	}
+	for _, s := range strings.Split("▁ a b c e h l o t é 中 \n th he the ▁the ▁a ab ▁▁ ll llo hello \n\n", " ") {
+		add(s, ggufNormal)
+	}
+	merges := []string{"t h", "h e", "th e", "▁ the", "▁ a", "a b", "▁ ▁", "l l", "ll o", "he llo"}
+	var w gguf.Writer
+	for key, v := range map[string]any{"model": "gpt2", "pre": "sarvam-moe", "tokens": tokens, "token_type": types, "merges": merges} {
+		w.Set("tokenizer.ggml."+key, v)
+	}
+	path := filepath.Join(t.TempDir(), "x.gguf")
+	if err := w.WriteFile(path); err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got, err := FromGGUF(&f.Meta)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(map[string]any{
+		"normalizer":    map[string]any{"type": "Replace", "pattern": map[string]any{"String": " "}, "content": "▁"},
+		"pre_tokenizer": map[string]any{"type": "Split", "pattern": map[string]any{"Regex": `[^\n]+|[\n]+`}, "behavior": "Isolated"},
+		"decoder": map[string]any{"type": "Sequence", "decoders": []any{
+			map[string]any{"type": "Replace", "pattern": map[string]any{"String": "▁"}, "content": " "}, map[string]any{"type": "ByteFallback"}, map[string]any{"type": "Fuse"}}},
+		"model": map[string]any{"type": "BPE", "byte_fallback": true, "vocab": vocab, "merges": merges},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := ParseJSON(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{"hello the  ab", "  the\n\n hellothe é中文 ", "xyz\na", ""} {
+		ids := want.Encode(s, Options{})
+		if g := got.Encode(s, Options{}); !slices.Equal(g, ids) {
+			t.Errorf("%q: got %v want %v", s, g, ids)
+		}
+		if g := got.Decode(ids); g != s || want.Decode(ids) != s {
+			t.Errorf("%q came back as %q", s, g)
+		}
 	}
 }

@@ -172,3 +172,20 @@ func TestSwiftTransformers(t *testing.T) {
 		t.Errorf("the long text: got %v want %v", got, long.IDs)
 	}
 }
+
+// TestGoldenQwen3 adds the four tokens that Qwen3 has beyond Qwen2.5.
+func TestGoldenQwen3(t *testing.T) {
+	data := string(readData(t, "goldens/tokenizers/qwen2/tokenizer.json.gz"))
+	f, err := readHF(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"<tool_response>", "</tool_response>", "<think>", "</think>"} {
+		f.added = append(f.added, hfAdded{ID: int64(151665 + i), Content: name})
+	}
+	tok, err := f.build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkRows(t, tok, goldenRows(t, "qwen3"), replaced)
+}

@@ -5,51 +5,51 @@ package qdot
 import "github.com/pennyml/penny/dtype"
 
 var kernelsAVX512 = [...]kernels{
-	dtype.Q4_0:   {unpackQ4_0AVX512, []dotFunc{1: dotQ4_0c1AVX512, 2: dotQ4_0c2AVX512, 3: dotQ4_0c3AVX512, 4: dotQ4_0c4AVX512}, gemm32AVX512[:], 640, 3},
-	dtype.Q4_1:   {unpackQ4_1AVX512, []dotFunc{1: dotQ4_1c1AVX512, 2: dotQ4_1c2AVX512, 3: dotQ4_1c3AVX512, 4: dotQ4_1c4AVX512}, gemm32minAVX512[:], 640, 32},
-	dtype.Q5_0:   {unpackQ5_0AVX512, []dotFunc{1: dotQ5_0c1AVX512, 2: dotQ5_0c2AVX512, 3: dotQ5_0c3AVX512, 4: dotQ5_0c4AVX512}, gemm32AVX512[:], 640, 4},
-	dtype.Q5_1:   {unpackQ5_1AVX512, []dotFunc{1: dotQ5_1c1AVX512, 2: dotQ5_1c2AVX512, 3: dotQ5_1c3AVX512, 4: dotQ5_1c4AVX512}, gemm32minAVX512[:], 640, 32},
-	dtype.Q8_0:   {unpackQ8_0AVX512, []dotFunc{1: dotQ8_0c1AVX512, 2: dotQ8_0c2AVX512, 3: dotQ8_0c3AVX512, 4: dotQ8_0c4AVX512}, gemm32AVX512[:], 640, 7},
-	dtype.IQ4_NL: {unpackIQ4_NLAVX512, []dotFunc{1: dotIQ4_NLc1AVX512, 2: dotIQ4_NLc2AVX512, 3: dotIQ4_NLc3AVX512, 4: dotIQ4_NLc4AVX512}, gemm32AVX512[:], 640, 7},
-	dtype.MXFP4:  {unpackMXFP4AVX512, []dotFunc{1: dotMXFP4c1AVX512, 2: dotMXFP4c2AVX512, 3: dotMXFP4c3AVX512, 4: dotMXFP4c4AVX512}, gemm32AVX512[:], 640, 4},
-	dtype.Q2_K:   {unpackQ2_KAVX512, []dotFunc{1: dotQ2_Kc1AVX512, 2: dotQ2_Kc2AVX512, 3: dotQ2_Kc3AVX512, 4: dotQ2_Kc4AVX512}, gemm256x16minAVX512[:], 5760, 32},
-	dtype.Q3_K:   {unpackQ3_KAVX512, []dotFunc{1: dotQ3_Kc1AVX512, 2: dotQ3_Kc2AVX512, 3: dotQ3_Kc3AVX512, 4: dotQ3_Kc4AVX512}, gemm256x16AVX512[:], 5760, 2},
-	dtype.Q4_K:   {unpackQ4_KAVX512, []dotFunc{1: dotQ4_Kc1AVX512, 2: dotQ4_Kc2AVX512, 3: dotQ4_Kc3AVX512, 4: dotQ4_Kc4AVX512}, gemm256x32minAVX512[:], 4992, 32},
-	dtype.Q5_K:   {unpackQ5_KAVX512, []dotFunc{1: dotQ5_Kc1AVX512, 2: dotQ5_Kc2AVX512, 3: dotQ5_Kc3AVX512, 4: dotQ5_Kc4AVX512}, gemm256x32minAVX512[:], 4992, 32},
-	dtype.Q6_K:   {unpackQ6_KAVX512, []dotFunc{1: dotQ6_Kc1AVX512, 2: dotQ6_Kc2AVX512, 3: dotQ6_Kc3AVX512, 4: dotQ6_Kc4AVX512}, gemm256x16AVX512[:], 5760, 5},
-	dtype.IQ4_XS: {unpackIQ4_XSAVX512, []dotFunc{1: dotIQ4_XSc1AVX512, 2: dotIQ4_XSc2AVX512, 3: dotIQ4_XSc3AVX512, 4: dotIQ4_XSc4AVX512}, gemm256x32AVX512[:], 4992, 7},
+	dtype.Q4_0:   {unpackQ4_0AVX512, []dotFunc{1: dotQ4_0c1AVX512, 2: dotQ4_0c2AVX512, 3: dotQ4_0c3AVX512, 4: dotQ4_0c4AVX512, 8: dotQ4_0c8AVX512}, gemm32AVX512[:], 640, 3},
+	dtype.Q4_1:   {unpackQ4_1AVX512, []dotFunc{1: dotQ4_1c1AVX512, 4: dotQ4_1c4AVX512}, gemm32minAVX512[:], 640, 32},
+	dtype.Q5_0:   {unpackQ5_0AVX512, []dotFunc{1: dotQ5_0c1AVX512, 4: dotQ5_0c4AVX512}, gemm32AVX512[:], 640, 4},
+	dtype.Q5_1:   {unpackQ5_1AVX512, []dotFunc{1: dotQ5_1c1AVX512, 4: dotQ5_1c4AVX512}, gemm32minAVX512[:], 640, 32},
+	dtype.Q8_0:   {unpackQ8_0AVX512, []dotFunc{1: dotQ8_0c1AVX512, 2: dotQ8_0c2AVX512, 3: dotQ8_0c3AVX512, 4: dotQ8_0c4AVX512, 8: dotQ8_0c8AVX512}, gemm32AVX512[:], 640, 7},
+	dtype.IQ4_NL: {unpackIQ4_NLAVX512, []dotFunc{1: dotIQ4_NLc1AVX512, 4: dotIQ4_NLc4AVX512}, gemm32AVX512[:], 640, 7},
+	dtype.MXFP4:  {unpackMXFP4AVX512, []dotFunc{1: dotMXFP4c1AVX512, 2: dotMXFP4c2AVX512, 3: dotMXFP4c3AVX512, 4: dotMXFP4c4AVX512, 8: dotMXFP4c8AVX512}, gemm32AVX512[:], 640, 4},
+	dtype.Q2_K:   {unpackQ2_KAVX512, []dotFunc{1: dotQ2_Kc1AVX512, 4: dotQ2_Kc4AVX512}, gemm256x16minAVX512[:], 5760, 32},
+	dtype.Q3_K:   {unpackQ3_KAVX512, []dotFunc{1: dotQ3_Kc1AVX512, 4: dotQ3_Kc4AVX512}, gemm256x16AVX512[:], 5760, 2},
+	dtype.Q4_K:   {unpackQ4_KAVX512, []dotFunc{1: dotQ4_Kc1AVX512, 2: dotQ4_Kc2AVX512, 3: dotQ4_Kc3AVX512, 4: dotQ4_Kc4AVX512, 8: dotQ4_Kc8AVX512}, gemm256x32minAVX512[:], 4992, 32},
+	dtype.Q5_K:   {unpackQ5_KAVX512, []dotFunc{1: dotQ5_Kc1AVX512, 2: dotQ5_Kc2AVX512, 3: dotQ5_Kc3AVX512, 4: dotQ5_Kc4AVX512, 8: dotQ5_Kc8AVX512}, gemm256x32minAVX512[:], 4992, 32},
+	dtype.Q6_K:   {unpackQ6_KAVX512, []dotFunc{1: dotQ6_Kc1AVX512, 2: dotQ6_Kc2AVX512, 3: dotQ6_Kc3AVX512, 4: dotQ6_Kc4AVX512, 8: dotQ6_Kc8AVX512}, gemm256x16AVX512[:], 5760, 5},
+	dtype.IQ4_XS: {unpackIQ4_XSAVX512, []dotFunc{1: dotIQ4_XSc1AVX512, 4: dotIQ4_XSc4AVX512}, gemm256x32AVX512[:], 4992, 7},
 }
 
-var gemm32AVX512 = [...]gemmFunc{1: gemm32c1AVX512, 2: gemm32c2AVX512, 3: gemm32c3AVX512, 4: gemm32c4AVX512, 8: gemm32c8AVX512, 12: gemm32c12AVX512}
-var gemm32minAVX512 = [...]gemmFunc{1: gemm32minc1AVX512, 2: gemm32minc2AVX512, 3: gemm32minc3AVX512, 4: gemm32minc4AVX512, 8: gemm32minc8AVX512, 12: gemm32minc12AVX512}
-var gemm256x16minAVX512 = [...]gemmFunc{1: gemm256x16minc1AVX512, 2: gemm256x16minc2AVX512, 3: gemm256x16minc3AVX512, 4: gemm256x16minc4AVX512, 8: gemm256x16minc8AVX512, 12: gemm256x16minc12AVX512}
-var gemm256x16AVX512 = [...]gemmFunc{1: gemm256x16c1AVX512, 2: gemm256x16c2AVX512, 3: gemm256x16c3AVX512, 4: gemm256x16c4AVX512, 8: gemm256x16c8AVX512, 12: gemm256x16c12AVX512}
-var gemm256x32minAVX512 = [...]gemmFunc{1: gemm256x32minc1AVX512, 2: gemm256x32minc2AVX512, 3: gemm256x32minc3AVX512, 4: gemm256x32minc4AVX512, 8: gemm256x32minc8AVX512, 12: gemm256x32minc12AVX512}
-var gemm256x32AVX512 = [...]gemmFunc{1: gemm256x32c1AVX512, 2: gemm256x32c2AVX512, 3: gemm256x32c3AVX512, 4: gemm256x32c4AVX512, 8: gemm256x32c8AVX512, 12: gemm256x32c12AVX512}
+var gemm32AVX512 = [...]gemmFunc{1: gemm32c1AVX512, 2: gemm32c2AVX512, 4: gemm32c4AVX512, 8: gemm32c8AVX512, 12: gemm32c12AVX512}
+var gemm32minAVX512 = [...]gemmFunc{1: gemm32minc1AVX512, 2: gemm32minc2AVX512, 4: gemm32minc4AVX512, 8: gemm32minc8AVX512, 12: gemm32minc12AVX512}
+var gemm256x16minAVX512 = [...]gemmFunc{1: gemm256x16minc1AVX512, 2: gemm256x16minc2AVX512, 4: gemm256x16minc4AVX512, 8: gemm256x16minc8AVX512, 12: gemm256x16minc12AVX512}
+var gemm256x16AVX512 = [...]gemmFunc{1: gemm256x16c1AVX512, 2: gemm256x16c2AVX512, 4: gemm256x16c4AVX512, 8: gemm256x16c8AVX512, 12: gemm256x16c12AVX512}
+var gemm256x32minAVX512 = [...]gemmFunc{1: gemm256x32minc1AVX512, 2: gemm256x32minc2AVX512, 4: gemm256x32minc4AVX512, 8: gemm256x32minc8AVX512, 12: gemm256x32minc12AVX512}
+var gemm256x32AVX512 = [...]gemmFunc{1: gemm256x32c1AVX512, 2: gemm256x32c2AVX512, 4: gemm256x32c4AVX512, 8: gemm256x32c8AVX512, 12: gemm256x32c12AVX512}
 
 //go:noescape
 func unpackQ4_0AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ4_0c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ4_0c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ4_0c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ4_0c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ4_0c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ4_0c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ4_0c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ4_0c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
+
+//go:noescape
+func dotQ4_0c8AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func gemm32c1AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func gemm32c2AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
-
-//go:noescape
-func gemm32c3AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func gemm32c4AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
@@ -64,25 +64,16 @@ func gemm32c12AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, re
 func unpackQ4_1AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ4_1c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ4_1c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ4_1c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
-
-//go:noescape
-func dotQ4_1c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
-
-//go:noescape
-func dotQ4_1c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ4_1c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func gemm32minc1AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func gemm32minc2AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
-
-//go:noescape
-func gemm32minc3AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func gemm32minc4AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
@@ -97,100 +88,79 @@ func gemm32minc12AVX512(y *float32, ldy int, panel *byte, acts *byte, group int,
 func unpackQ5_0AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ5_0c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ5_0c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ5_0c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
-
-//go:noescape
-func dotQ5_0c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
-
-//go:noescape
-func dotQ5_0c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ5_0c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func unpackQ5_1AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ5_1c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ5_1c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ5_1c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
-
-//go:noescape
-func dotQ5_1c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
-
-//go:noescape
-func dotQ5_1c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ5_1c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func unpackQ8_0AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ8_0c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ8_0c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ8_0c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ8_0c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ8_0c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ8_0c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ8_0c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ8_0c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
+
+//go:noescape
+func dotQ8_0c8AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func unpackIQ4_NLAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotIQ4_NLc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotIQ4_NLc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotIQ4_NLc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
-
-//go:noescape
-func dotIQ4_NLc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
-
-//go:noescape
-func dotIQ4_NLc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotIQ4_NLc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func unpackMXFP4AVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotMXFP4c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotMXFP4c1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotMXFP4c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotMXFP4c2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotMXFP4c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotMXFP4c3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotMXFP4c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotMXFP4c4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
+
+//go:noescape
+func dotMXFP4c8AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func unpackQ2_KAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ2_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ2_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ2_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
-
-//go:noescape
-func dotQ2_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
-
-//go:noescape
-func dotQ2_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ2_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func gemm256x16minc1AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func gemm256x16minc2AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
-
-//go:noescape
-func gemm256x16minc3AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func gemm256x16minc4AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
@@ -205,25 +175,16 @@ func gemm256x16minc12AVX512(y *float32, ldy int, panel *byte, acts *byte, group 
 func unpackQ3_KAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ3_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ3_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ3_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
-
-//go:noescape
-func dotQ3_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
-
-//go:noescape
-func dotQ3_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ3_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func gemm256x16c1AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func gemm256x16c2AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
-
-//go:noescape
-func gemm256x16c3AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func gemm256x16c4AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
@@ -238,25 +199,25 @@ func gemm256x16c12AVX512(y *float32, ldy int, panel *byte, acts *byte, group int
 func unpackQ4_KAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ4_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ4_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ4_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ4_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ4_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ4_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ4_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ4_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
+
+//go:noescape
+func dotQ4_Kc8AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func gemm256x32minc1AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func gemm256x32minc2AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
-
-//go:noescape
-func gemm256x32minc3AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func gemm256x32minc4AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
@@ -271,55 +232,52 @@ func gemm256x32minc12AVX512(y *float32, ldy int, panel *byte, acts *byte, group 
 func unpackQ5_KAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ5_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ5_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ5_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ5_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ5_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ5_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ5_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ5_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
+
+//go:noescape
+func dotQ5_Kc8AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func unpackQ6_KAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ6_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ6_Kc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ6_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ6_Kc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ6_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ6_Kc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotQ6_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ6_Kc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
+
+//go:noescape
+func dotQ6_Kc8AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func unpackIQ4_XSAVX512(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotIQ4_XSc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotIQ4_XSc1AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
-func dotIQ4_XSc2AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
-
-//go:noescape
-func dotIQ4_XSc3AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
-
-//go:noescape
-func dotIQ4_XSc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotIQ4_XSc4AVX512(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func gemm256x32c1AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func gemm256x32c2AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
-
-//go:noescape
-func gemm256x32c3AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func gemm256x32c4AVX512(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
@@ -346,23 +304,23 @@ var kernelsAVX2 = [...]kernels{
 	dtype.IQ4_XS: {unpackIQ4_XSAVX2, []dotFunc{1: dotIQ4_XSc1AVX2}, gemm256x32s1AVX2[:], 4992, 32},
 }
 
-var gemm32s8AVX2 = [...]gemmFunc{1: gemm32s8c1AVX2, 2: gemm32s8c2AVX2, 3: gemm32s8c3AVX2, 4: gemm32s8c4AVX2}
-var gemm32mins8AVX2 = [...]gemmFunc{1: gemm32mins8c1AVX2, 2: gemm32mins8c2AVX2, 3: gemm32mins8c3AVX2, 4: gemm32mins8c4AVX2}
-var gemm32s4AVX2 = [...]gemmFunc{1: gemm32s4c1AVX2, 2: gemm32s4c2AVX2, 3: gemm32s4c3AVX2, 4: gemm32s4c4AVX2}
-var gemm32mins4AVX2 = [...]gemmFunc{1: gemm32mins4c1AVX2, 2: gemm32mins4c2AVX2, 3: gemm32mins4c3AVX2, 4: gemm32mins4c4AVX2}
-var gemm32s1AVX2 = [...]gemmFunc{1: gemm32s1c1AVX2, 2: gemm32s1c2AVX2, 3: gemm32s1c3AVX2, 4: gemm32s1c4AVX2}
-var gemm256x16mins4AVX2 = [...]gemmFunc{1: gemm256x16mins4c1AVX2, 2: gemm256x16mins4c2AVX2, 3: gemm256x16mins4c3AVX2, 4: gemm256x16mins4c4AVX2}
-var gemm256x16s4AVX2 = [...]gemmFunc{1: gemm256x16s4c1AVX2, 2: gemm256x16s4c2AVX2, 3: gemm256x16s4c3AVX2, 4: gemm256x16s4c4AVX2}
-var gemm256x32mins8AVX2 = [...]gemmFunc{1: gemm256x32mins8c1AVX2, 2: gemm256x32mins8c2AVX2, 3: gemm256x32mins8c3AVX2, 4: gemm256x32mins8c4AVX2}
-var gemm256x32mins4AVX2 = [...]gemmFunc{1: gemm256x32mins4c1AVX2, 2: gemm256x32mins4c2AVX2, 3: gemm256x32mins4c3AVX2, 4: gemm256x32mins4c4AVX2}
-var gemm256x16s2AVX2 = [...]gemmFunc{1: gemm256x16s2c1AVX2, 2: gemm256x16s2c2AVX2, 3: gemm256x16s2c3AVX2, 4: gemm256x16s2c4AVX2}
-var gemm256x32s1AVX2 = [...]gemmFunc{1: gemm256x32s1c1AVX2, 2: gemm256x32s1c2AVX2, 3: gemm256x32s1c3AVX2, 4: gemm256x32s1c4AVX2}
+var gemm32s8AVX2 = [...]gemmFunc{1: gemm32s8c1AVX2, 2: gemm32s8c2AVX2, 4: gemm32s8c4AVX2}
+var gemm32mins8AVX2 = [...]gemmFunc{1: gemm32mins8c1AVX2, 2: gemm32mins8c2AVX2, 4: gemm32mins8c4AVX2}
+var gemm32s4AVX2 = [...]gemmFunc{1: gemm32s4c1AVX2, 2: gemm32s4c2AVX2, 4: gemm32s4c4AVX2}
+var gemm32mins4AVX2 = [...]gemmFunc{1: gemm32mins4c1AVX2, 2: gemm32mins4c2AVX2, 4: gemm32mins4c4AVX2}
+var gemm32s1AVX2 = [...]gemmFunc{1: gemm32s1c1AVX2, 2: gemm32s1c2AVX2, 4: gemm32s1c4AVX2}
+var gemm256x16mins4AVX2 = [...]gemmFunc{1: gemm256x16mins4c1AVX2, 2: gemm256x16mins4c2AVX2, 4: gemm256x16mins4c4AVX2}
+var gemm256x16s4AVX2 = [...]gemmFunc{1: gemm256x16s4c1AVX2, 2: gemm256x16s4c2AVX2, 4: gemm256x16s4c4AVX2}
+var gemm256x32mins8AVX2 = [...]gemmFunc{1: gemm256x32mins8c1AVX2, 2: gemm256x32mins8c2AVX2, 4: gemm256x32mins8c4AVX2}
+var gemm256x32mins4AVX2 = [...]gemmFunc{1: gemm256x32mins4c1AVX2, 2: gemm256x32mins4c2AVX2, 4: gemm256x32mins4c4AVX2}
+var gemm256x16s2AVX2 = [...]gemmFunc{1: gemm256x16s2c1AVX2, 2: gemm256x16s2c2AVX2, 4: gemm256x16s2c4AVX2}
+var gemm256x32s1AVX2 = [...]gemmFunc{1: gemm256x32s1c1AVX2, 2: gemm256x32s1c2AVX2, 4: gemm256x32s1c4AVX2}
 
 //go:noescape
 func unpackQ4_0AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ4_0c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ4_0c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func gemm32s8c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
@@ -371,16 +329,13 @@ func gemm32s8c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, rec
 func gemm32s8c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
-func gemm32s8c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
-
-//go:noescape
 func gemm32s8c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func unpackQ4_1AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ4_1c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ4_1c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func gemm32mins8c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
@@ -389,16 +344,13 @@ func gemm32mins8c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, 
 func gemm32mins8c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
-func gemm32mins8c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
-
-//go:noescape
 func gemm32mins8c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func unpackQ5_0AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ5_0c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ5_0c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func gemm32s4c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
@@ -407,16 +359,13 @@ func gemm32s4c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, rec
 func gemm32s4c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
-func gemm32s4c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
-
-//go:noescape
 func gemm32s4c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func unpackQ5_1AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ5_1c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ5_1c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func gemm32mins4c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
@@ -425,16 +374,13 @@ func gemm32mins4c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, 
 func gemm32mins4c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
-func gemm32mins4c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
-
-//go:noescape
 func gemm32mins4c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func unpackQ8_0AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ8_0c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ8_0c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func gemm32s1c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
@@ -443,28 +389,25 @@ func gemm32s1c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, rec
 func gemm32s1c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
-func gemm32s1c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
-
-//go:noescape
 func gemm32s1c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func unpackIQ4_NLAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotIQ4_NLc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotIQ4_NLc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func unpackMXFP4AVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotMXFP4c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotMXFP4c1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func unpackQ2_KAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ2_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ2_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func gemm256x16mins4c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
@@ -473,16 +416,13 @@ func gemm256x16mins4c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group i
 func gemm256x16mins4c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
-func gemm256x16mins4c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
-
-//go:noescape
 func gemm256x16mins4c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func unpackQ3_KAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ3_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ3_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func gemm256x16s4c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
@@ -491,16 +431,13 @@ func gemm256x16s4c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int,
 func gemm256x16s4c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
-func gemm256x16s4c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
-
-//go:noescape
 func gemm256x16s4c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func unpackQ4_KAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ4_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ4_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func gemm256x32mins8c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
@@ -509,16 +446,13 @@ func gemm256x32mins8c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group i
 func gemm256x32mins8c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
-func gemm256x32mins8c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
-
-//go:noescape
 func gemm256x32mins8c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func unpackQ5_KAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ5_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ5_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func gemm256x32mins4c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
@@ -527,16 +461,13 @@ func gemm256x32mins4c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group i
 func gemm256x32mins4c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
-func gemm256x32mins4c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
-
-//go:noescape
 func gemm256x32mins4c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func unpackQ6_KAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotQ6_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotQ6_Kc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func gemm256x16s2c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
@@ -545,25 +476,19 @@ func gemm256x16s2c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int,
 func gemm256x16s2c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
-func gemm256x16s2c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
-
-//go:noescape
 func gemm256x16s2c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func unpackIQ4_XSAVX2(panel *byte, w *byte, stride int, blocks int, ahead *byte)
 
 //go:noescape
-func dotIQ4_XSc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, record int, ahead *byte)
+func dotIQ4_XSc1AVX2(y *float32, ldy int, w *byte, stride int, blocks int, acts *byte, group int, record int, ahead *byte)
 
 //go:noescape
 func gemm256x32s1c1AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func gemm256x32s1c2AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
-
-//go:noescape
-func gemm256x32s1c3AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)
 
 //go:noescape
 func gemm256x32s1c4AVX2(y *float32, ldy int, panel *byte, acts *byte, group int, record int, blocks int, offset int)

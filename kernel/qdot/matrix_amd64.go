@@ -17,22 +17,13 @@ func (p *product) matrix(n0, n1 int) {
 			p.unpackPanel((*byte)(unsafe.Add(unsafe.Pointer(panels), i*size)), at, n1)
 		}
 		for m := 0; m < p.a.m; {
-			cols := p.tile(p.a.m - m)
+			cols := atMost(p.gemm, p.a.m-m)
 			for i, at := 0, n; at < end; i, at = i+1, at+panelRows {
 				p.gemmTile((*byte)(unsafe.Add(unsafe.Pointer(panels), i*size)), m, cols, at, n1)
 			}
 			m += cols
 		}
 	}
-}
-
-// tile is the largest number of columns, up to left, that there is a kernel for.
-func (p *product) tile(left int) int {
-	c := min(left, len(p.gemm)-1)
-	for p.gemm[c] == nil {
-		c--
-	}
-	return c
 }
 
 func (p *product) unpackPanel(panel *byte, n, n1 int) {

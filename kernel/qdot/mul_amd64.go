@@ -19,7 +19,7 @@ type kernels struct {
 	offset int // shift that gemm wants
 }
 
-type dotFunc = func(y *float32, ldy int, w *byte, stride, blocks int, acts *byte, record int, ahead *byte)
+type dotFunc = func(y *float32, ldy int, w *byte, stride, blocks int, acts *byte, group, record int, ahead *byte)
 
 type gemmFunc = func(y *float32, ldy int, panel, acts *byte, group, record, blocks, offset int)
 
@@ -38,7 +38,7 @@ func mulAt(l cpu.Level, y []float32, ldy int, a *Acts, t dtype.Type, w []byte, n
 		p.clear(n0, n1)
 		return
 	}
-	if a.m < len(p.dot) {
+	if a.m <= p.few() {
 		p.vectors(n0, n1)
 	} else {
 		p.matrix(n0, n1)
@@ -79,28 +79,58 @@ func (p *product) panel(n, n1 int) (w, ahead []byte) {
 	return p.s.rows, p.s.rows
 }
 
+// few is up to how many rows of activations dot functions are the faster.
+func (p *product) few() int { return len(p.dot) - 1 }
+
 // vectors is the product with few rows of activations: weights are multiplied as they are unpacked.
 func (p *product) vectors(n0, n1 int) {
 	for n := n0; n < n1; n += panelRows {
 		w, ahead := p.panel(n, n1)
-		y, ldy := p.s.out[:], panelRows
-		if n+panelRows <= n1 {
-			y, ldy = p.y[n:], p.ldy
-		}
-		for r := 0; r < panelRows; r += p.rows {
-			at := r * p.stride
-			p.dot[p.a.m](&y[r], ldy, &w[at], p.stride, p.a.blocks(), &p.a.buf[0], p.a.step(), &ahead[at])
-		}
-		if n+panelRows > n1 {
-			p.copyOut(0, p.a.m, n, n1)
+		for m := 0; m < p.a.m; {
+			m += p.dotTile(w, ahead, m, n, n1)
+			ahead = w
 		}
 	}
+}
+
+// dotTile computes the rows of activations from m on that one dot function takes, and says how many they were.
+func (p *product) dotTile(w, ahead []byte, m, n, n1 int) int {
+	cols := p.a.m - m
+	f := atMost(p.dot, cols)
+	if cols > 5 && len(p.dot) > 8 { // rather two or three columns too many than another pass
+		f = 8
+	}
+	y, ldy := p.s.out[:], panelRows
+	direct := n+panelRows <= n1 && f <= cols
+	if direct {
+		y, ldy = p.y[m*p.ldy+n:], p.ldy
+	}
+	a := p.a
+	for r := 0; r < panelRows; r += p.rows {
+		at := r * p.stride
+		p.dot[f](&y[r], ldy, &w[at], p.stride, a.blocks(), &a.buf[a.at(m, 0)], a.group(), a.step(), &ahead[at])
+	}
+	cols = min(cols, f)
+	if !direct {
+		p.copyOut(m, cols, n, n1)
+	}
+	return cols
+}
+
+// atMost is the largest number of columns, up to n, that there is a function for.
+func atMost[F dotFunc | gemmFunc](functions []F, n int) int {
+	n = min(n, len(functions)-1)
+	for functions[n] == nil {
+		n--
+	}
+	return n
 }
 
 // copyOut copies results of the last, incomplete panel.
 func (p *product) copyOut(m, cols, n, n1 int) {
 	for c := range cols {
-		copy(p.y[(m+c)*p.ldy+n:(m+c)*p.ldy+n1], p.s.out[c*panelRows:])
+		at := (m + c) * p.ldy
+		copy(p.y[at+n:at+min(n1, n+panelRows)], p.s.out[c*panelRows:])
 	}
 }
 

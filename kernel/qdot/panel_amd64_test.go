@@ -108,18 +108,17 @@ func TestEmulated(t *testing.T) {
 			panel := panelReference(cpu.AVX512, typ, w, 16, k)
 			name, in := fmt.Sprintf("%v k=%d", typ, k), &testutil.Buffer{In: w}
 			e.Call(symbol(p.unpack), name, &testutil.Buffer{In: bytes.Repeat([]byte{0xEE}, len(panel)), Want: panel}, in, typ.RowBytes(k), blocks, nil)
-			for m := range p.gemm {
-				if p.gemm[m] == nil {
-					continue
-				}
+			for m := 1; m <= max(len(p.gemm), len(p.dot)); m++ {
 				var a Acts
 				Quantize(&a, FormOf(typ), activations(r, m*k), m, k)
 				want := make([]float32, m*16)
 				mulReference(want, 16, &a, typ, w, 0, 16, &Scratch{})
 				y, acts := &testutil.Buffer{In: make([]float32, m*16), Want: want}, &testutil.Buffer{In: a.buf}
-				e.Call(symbol(p.gemm[m]), name, y, 16, &testutil.Buffer{In: panel}, acts, a.group(), a.step(), blocks, p.offset)
-				if m < len(p.dot) {
-					e.Call(symbol(p.dot[m]), name, y, 16, in, typ.RowBytes(k), blocks, acts, a.step(), nil)
+				if m < len(p.gemm) && p.gemm[m] != nil {
+					e.Call(symbol(p.gemm[m]), name, y, 16, &testutil.Buffer{In: panel}, acts, a.group(), a.step(), blocks, p.offset)
+				}
+				if m < len(p.dot) && p.dot[m] != nil {
+					e.Call(symbol(p.dot[m]), name, y, 16, in, typ.RowBytes(k), blocks, acts, a.group(), a.step(), nil)
 				}
 			}
 		}

@@ -22,58 +22,72 @@ func (m *format) scaleOfAct() int {
 	return scale256
 }
 
-// dotSink multiplies codes with a few columns of activations, DX, as they come. Memory at DI: the running sums, [8 lanes][columns] registers in the
-// formats of 32, with AX the offset of the lane, and [columns] in those of 256; then integer scales; then slots.
+// dotSink multiplies codes with a few columns of activations as they come: columns 0 to 3 are at DX, 4 to 7 at R15. Memory at DI: the running
+// sums, [8 lanes][columns] registers in the formats of 32, with AX the offset of the lane, and [columns] in those of 256; then a block's integer
+// scales and pairs; then slots.
 type dotSink struct {
 	*fn
 	m     *format
 	cols  int
-	isum  []vec         // Σ sc·c·q of the block, a column each
-	aux   []place       // Σ over pairs
+	isum  []place       // Σ sc·c·q of the block, a column each
+	aux   []vec         // Σ over pairs, from scale on
+	acc   []vec         // the running sums, from scale on
 	open  map[int][]vec // sums of sub-blocks under way
 	by16  map[int][]vec // the same, of codes times 16
 	piled map[int]int   // AVX2: products in their words
-	acc   []vec         // the running sums between scale and min
 }
 
 func (s *dotSink) scalesAt() int { return s.m.lanes() * s.cols * s.bytes() }
+func (s *dotSink) pairsAt() int  { return s.scalesAt() + s.m.scales()*s.bytes() }
 
-// dotFn multiplies 16 (AVX2: 8) weight rows with up to four rows of activations.
+// dotFn multiplies 16 (AVX2: 8) weight rows with up to eight rows of activations.
 func dotFn(i *isa, m *format, cols int) string {
 	f := newFn(i)
 	s := &dotSink{fn: f, m: m, cols: cols, open: map[int][]vec{}, by16: map[int][]vec{}, piled: map[int]int{}}
-	f.local, f.locals = "DI", s.scalesAt()+m.scales()*i.bytes()
+	f.local, f.locals = "DI", s.pairsAt()+m.scales()/2*i.bytes()
 	f.roomy = i == avx512 && cols <= 2
 	f.rowPointers()
 	z := f.zeros(1)
-	for l := range s.m.lanes() * cols {
+	for l := range m.lanes() * cols {
 		f.op("VMOVUPS", z[0], fmt.Sprintf("%d(DI)", l*i.bytes()))
 	}
 	f.release(z...)
+	if cols > 4 {
+		f.op("ADDQ", "DX", "R15")
+	}
 	f.op("XORL", "AX", "AX")
 	f.label("block")
 	f.block(m, s)
-	f.op("ADDQ", "BX", "DX")
-	if m.size == 32 {
-		f.op("ADDL", cols*i.bytes(), "AX")
-		f.op("CMPL", "AX", s.scalesAt())
-		f.op("JNE", "lane")
-		f.op("XORL", "AX", "AX")
-		f.label("lane")
-	}
-	f.op("DECQ", "CX")
-	f.op("JNZ", "block")
+	s.next()
 	f.op("MOVQ", "y+0(FP)", "DX")
 	f.op("MOVQ", "ldy+8(FP)", "BX")
 	for c := range cols {
 		v := f.alloc()
-		f.fold(v, s.m.lanes(), func(l int) string { return fmt.Sprintf("%d(DI)", (l*cols+c)*i.bytes()) })
+		f.fold(v, m.lanes(), func(l int) string { return fmt.Sprintf("%d(DI)", (l*cols+c)*i.bytes()) })
 		f.op("VMOVUPS", v, "(DX)")
 		f.op("LEAQ", "(DX)(BX*4)", "DX")
 		f.release(v)
 	}
 	return f.text(fmt.Sprintf("dot%sc%d%s", m.name, cols, i.name), []arg{{"y", "*float32", ""}, {"ldy", "int", ""}, {"w", "*byte", "R8"},
-		{"stride", "int", stride}, {"blocks", "int", "CX"}, {"acts", "*byte", "DX"}, {"record", "int", "BX"}, {"ahead", "*byte", "SI"}})
+		{"stride", "int", stride}, {"blocks", "int", "CX"}, {"acts", "*byte", "DX"}, {"group", "int", "R15"}, {"record", "int", "BX"},
+		{"ahead", "*byte", "SI"}})
+}
+
+// next goes on to the next block.
+func (s *dotSink) next() {
+	s.op("ADDQ", "BX", "DX")
+	if s.cols > 4 {
+		s.op("ADDQ", "BX", "R15")
+	}
+	if s.m.size == 32 {
+		s.op("ADDL", s.cols*s.bytes(), "AX")
+		s.op("CMPL", "AX", s.scalesAt())
+		s.op("JNE", "lane")
+		s.op("XORL", "AX", "AX")
+		s.label("lane")
+	}
+	s.op("DECQ", "CX")
+	s.op("JNZ", "block")
 }
 
 // fold sums lanes, eight or one, in memory with the tree fold8, and makes every NaN the one NaN.
@@ -105,7 +119,9 @@ func (f *fn) fold(v vec, lanes int, lane func(l int) string) {
 }
 
 // act is an operand in the record of column c. In formats of 256 codes are found by the turn's elements, AX, too.
-func (s *dotSink) act(c, off int) string { return fmt.Sprintf("%d(DX)", c*s.m.act()+off) }
+func (s *dotSink) act(c, off int) string {
+	return fmt.Sprintf("%d(%s)", c%4*s.m.act()+off, []string{"DX", "R15"}[c/4])
+}
 
 func (s *dotSink) actCode(c, sub, i int) string {
 	if s.m.size == 32 {
@@ -123,19 +139,19 @@ func (s *dotSink) subScaleMem(sub int) string {
 func (s *dotSink) hasAux() bool { return s.m.size == 256 && (s.m.min || s.unsigned(s.m)) }
 
 func (s *dotSink) begin() {
-	if s.m.size == 32 && s.m.offset < 32 && s.unsigned(s.m) {
-		s.isum = s.allocs(s.cols)
-		for c, v := range s.isum {
+	s.isum = nil
+	for c := range s.cols {
+		v := s.alloc()
+		if s.m.size == 32 && s.m.offset < 32 && s.unsigned(s.m) {
 			s.op("VPBROADCASTD", s.act(c, neg32), v)
 			s.op("VPSLLD", s.m.offset, v, v)
+		} else {
+			s.zero(v)
 		}
-	} else {
-		s.isum = s.zeros(s.cols)
-	}
-	if s.hasAux() {
-		for range s.cols {
-			z := s.zeros(1)
-			s.aux = append(s.aux, s.hold(z[0]))
+		if s.m.size == 256 && s.cols > 4 {
+			s.isum = append(s.isum, place{mem: s.save(v)})
+		} else {
+			s.isum = append(s.isum, place{reg: v})
 		}
 	}
 }
@@ -146,29 +162,40 @@ func (s *dotSink) subScale(j int, packed vec, byt int) {
 	s.release(v)
 }
 
-func (s *dotSink) pair(n int, packed vec, lo, hi int) {
+func (s *dotSink) pairMem(p int) string { return fmt.Sprintf("%d(DI)", s.pairsAt()+p*s.bytes()) }
+
+func (s *dotSink) pair(p int, packed vec, lo, hi int) {
 	if !s.hasAux() {
 		return
 	}
+	v := s.widenPair(s.m, packed, lo, hi)
+	s.op("MOV", v, s.pairMem(p))
+	s.release(v)
+}
+
+// pairSums adds pairs times their sums of activations up, a register a column.
+func (f *fn) pairSums(m *format, cols int, pair func(p int) string, act func(c, off int) string) []vec {
 	at := sum32of256
-	if s.m.sub == 16 {
+	if m.sub == 16 {
 		at = sum16of256
 	}
-	w := s.widenPair(s.m, packed, lo, hi)
-	for c, p := range s.aux {
-		sum := s.get(p)
-		if s.rows == 16 {
-			s.op("VPDPWSSD.BCST", s.act(c, at+4*n), w, sum)
-		} else {
-			t := s.alloc()
-			s.op("VPBROADCASTD", s.act(c, at+4*n), t)
-			s.op("VPMADDWD", w, t, t)
-			s.op("VPADDD", t, sum, sum)
-			s.release(t)
+	sums := f.zeros(cols)
+	for p := range m.scales() / 2 {
+		w := f.load(pair(p))
+		for c, v := range sums {
+			if f.rows == 16 {
+				f.op("VPDPWSSD.BCST", act(c, at+4*p), w, v)
+				continue
+			}
+			t := f.alloc()
+			f.op("VPBROADCASTD", act(c, at+4*p), t)
+			f.op("VPMADDWD", w, t, t)
+			f.op("VPADDD", t, v, v)
+			f.release(t)
 		}
-		s.put(sum, p)
+		f.release(w)
 	}
-	s.release(w)
+	return sums
 }
 
 func (s *dotSink) code(sub, i int, v vec) {
@@ -198,7 +225,11 @@ func (s *dotSink) code(sub, i int, v vec) {
 // additions.
 func (s *dotSink) sums512(sub, i int) []vec {
 	if s.m.size == 32 && (s.cols > 1 || i%2 == 0 || s.by16[sub] != nil) {
-		return s.isum
+		sums := make([]vec, s.cols)
+		for c, p := range s.isum {
+			sums[c] = p.reg
+		}
+		return sums
 	}
 	if s.open[sub] == nil {
 		s.open[sub] = s.zeros(s.cols)
@@ -267,7 +298,12 @@ func (s *dotSink) end(sub int) {
 		case s.rows == 8:
 			s.op("VPMADDWD", s.dwords(0x00010001), v, v)
 		}
-		s.op("VPADDD", v, s.isum[c], s.isum[c])
+		if p := s.isum[c]; p.mem == "" {
+			s.op("VPADDD", v, p.reg, p.reg)
+		} else {
+			s.op("VPADDD", p.mem, v, v)
+			s.op("MOV", v, p.mem)
+		}
 		s.release(v)
 	}
 	delete(s.open, sub)
@@ -277,17 +313,17 @@ func (s *dotSink) end(sub int) {
 func (s *dotSink) turn(int) {}
 
 func (s *dotSink) scale(d vec) {
-	if s.hasAux() && !s.m.min {
-		for c, p := range s.aux {
-			t := s.take(p)
-			s.op("VPSLLD", s.m.offset, t, t)
-			s.op("VPSUBD", t, s.isum[c], s.isum[c])
-			s.release(t)
-		}
+	s.aux = nil
+	if s.hasAux() {
+		s.aux = s.pairSums(s.m, s.cols, s.pairMem, s.act)
 	}
 	s.acc = s.allocs(s.cols)
-	for c, v := range s.isum {
-		t := s.alloc()
+	for c, p := range s.isum {
+		v, t := s.take(p), s.alloc()
+		if s.aux != nil && !s.m.min {
+			s.op("VPSLLD", s.m.offset, s.aux[c], s.aux[c])
+			s.op("VPSUBD", s.aux[c], v, v)
+		}
 		s.op("VCVTDQ2PS", v, v)
 		s.mulScalar(s.act(c, s.m.scaleOfAct()), d, t)
 		s.op("VMOVUPS", s.accMem(c), s.acc[c])
@@ -311,6 +347,7 @@ func (s *dotSink) store() {
 		s.op("VMOVUPS", v, s.accMem(c))
 	}
 	s.release(s.acc...)
+	s.release(s.aux...)
 }
 
 func (s *dotSink) min(m vec) {
@@ -319,11 +356,9 @@ func (s *dotSink) min(m vec) {
 		if s.m.size == 32 {
 			s.fmaScalar(s.act(c, sum32), m, acc, t)
 		} else {
-			aux := s.take(s.aux[c])
-			s.op("VCVTDQ2PS", aux, aux)
+			s.op("VCVTDQ2PS", s.aux[c], s.aux[c])
 			s.mulScalar(s.act(c, scale256), m, t)
-			s.op("VFNMADD231PS", t, aux, acc)
-			s.release(aux)
+			s.op("VFNMADD231PS", t, s.aux[c], acc)
 		}
 		s.release(t)
 	}

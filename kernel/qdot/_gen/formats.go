@@ -10,22 +10,23 @@ type format struct {
 	signed bool // codes need all 8 bits: AVX2 takes them signed, without offset
 	top    int  // the largest code that AVX2 takes
 	min    bool // has a minimum
+	common bool // worth more code
 	read   func(r *reader)
 }
 
 var formats = []format{
-	{name: "Q4_0", bytes: 18, size: 32, offset: 3, top: 15, read: (*reader).q4_0},
+	{name: "Q4_0", bytes: 18, size: 32, offset: 3, top: 15, common: true, read: (*reader).q4_0},
 	{name: "Q4_1", bytes: 20, size: 32, offset: 32, top: 15, min: true, read: (*reader).q4_1},
 	{name: "Q5_0", bytes: 22, size: 32, offset: 4, top: 31, read: (*reader).q5_0},
 	{name: "Q5_1", bytes: 24, size: 32, offset: 32, top: 31, min: true, read: (*reader).q5_1},
-	{name: "Q8_0", bytes: 34, size: 32, offset: 7, top: 128, signed: true, read: (*reader).q8_0},
+	{name: "Q8_0", bytes: 34, size: 32, offset: 7, top: 128, signed: true, common: true, read: (*reader).q8_0},
 	{name: "IQ4_NL", bytes: 18, size: 32, offset: 7, top: 128, signed: true, read: (*reader).iq4nl},
-	{name: "MXFP4", bytes: 17, size: 32, offset: 4, top: 28, read: (*reader).mxfp4},
+	{name: "MXFP4", bytes: 17, size: 32, offset: 4, top: 28, common: true, read: (*reader).mxfp4},
 	{name: "Q2_K", bytes: 84, size: 256, sub: 16, offset: 32, top: 3, min: true, read: (*reader).q2k},
 	{name: "Q3_K", bytes: 110, size: 256, sub: 16, offset: 2, top: 7, read: (*reader).q3k},
-	{name: "Q4_K", bytes: 144, size: 256, sub: 32, offset: 32, top: 15, min: true, read: (*reader).q4k},
-	{name: "Q5_K", bytes: 176, size: 256, sub: 32, offset: 32, top: 31, min: true, read: (*reader).q5k},
-	{name: "Q6_K", bytes: 210, size: 256, sub: 16, offset: 5, top: 63, read: (*reader).q6k},
+	{name: "Q4_K", bytes: 144, size: 256, sub: 32, offset: 32, top: 15, min: true, common: true, read: (*reader).q4k},
+	{name: "Q5_K", bytes: 176, size: 256, sub: 32, offset: 32, top: 31, min: true, common: true, read: (*reader).q5k},
+	{name: "Q6_K", bytes: 210, size: 256, sub: 16, offset: 5, top: 63, common: true, read: (*reader).q6k},
 	{name: "IQ4_XS", bytes: 136, size: 256, sub: 32, offset: 7, top: 128, signed: true, read: (*reader).iq4xs},
 }
 

@@ -377,7 +377,8 @@ func (g *gemm) subBlock(parts []int, isum [][]place) {
 func (g *gemm) end256(h int, isum []place) {
 	var aux []vec
 	if g.m.min || g.unsigned(g.m) {
-		aux = g.pairs(h)
+		pair := func(p int) string { return fmt.Sprintf("%d(SI)", g.m.pairsAt()+64*p+32*h) }
+		aux = g.pairSums(g.m, g.cols, pair, func(c, off int) string { return g.act("DX", c, off) })
 	}
 	d, m := g.panel(g.m.floatsAt(), h), vec(-1)
 	if g.m.min {
@@ -401,29 +402,4 @@ func (g *gemm) end256(h int, isum []place) {
 		g.release(m)
 	}
 	g.release(aux...)
-}
-
-// pairs is the sums over pairs of words of the panel and sums of activations, a register a column.
-func (g *gemm) pairs(h int) []vec {
-	at := sum32of256
-	if g.m.sub == 16 {
-		at = sum16of256
-	}
-	aux := g.zeros(g.cols)
-	for p := range g.m.scales() / 2 {
-		w := g.panel(g.m.pairsAt()+64*p, h)
-		for c, v := range aux {
-			if g.rows == 16 {
-				g.op("VPDPWSSD.BCST", g.act("DX", c, at+4*p), w, v)
-				continue
-			}
-			t := g.alloc()
-			g.op("VPBROADCASTD", g.act("DX", c, at+4*p), t)
-			g.op("VPMADDWD", w, t, t)
-			g.op("VPADDD", t, v, v)
-			g.release(t)
-		}
-		g.release(w)
-	}
-	return aux
 }

@@ -39,6 +39,24 @@ func bf16Tile5x4avx512(t *tile)
 func bf16Tile6x4avx512(t *tile)
 
 //go:noescape
+func bf16TileScaled1x4avx512(t *tile)
+
+//go:noescape
+func bf16TileScaled2x4avx512(t *tile)
+
+//go:noescape
+func bf16TileScaled3x4avx512(t *tile)
+
+//go:noescape
+func bf16TileScaled4x4avx512(t *tile)
+
+//go:noescape
+func bf16TileScaled5x4avx512(t *tile)
+
+//go:noescape
+func bf16TileScaled6x4avx512(t *tile)
+
+//go:noescape
 func f32Direct1x8avx512(t *tile)
 
 //go:noescape

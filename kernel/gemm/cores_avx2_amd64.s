@@ -26,12 +26,12 @@ TEXT ·f32Tile1x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
 	MOVQ        tile_y(AX), R8
-	MOVQ        tile_wRow(AX), R9
-	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
 	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextWLines(AX), R15
 	MOVQ        R10, CX
 	TESTQ       R15, R15
@@ -246,8 +246,6 @@ TEXT ·f32TileFlush1x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
 	MOVQ        tile_y(AX), R8
-	MOVQ        tile_wRow(AX), R9
-	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
 	MOVQ        tile_nextX(AX), R13
 	STMXCSR     old-8(SP)
@@ -257,6 +255,8 @@ TEXT ·f32TileFlush1x4avx2(SB), NOSPLIT, $8-8
 	LDMXCSR     new-4(SP)
 
 rep:
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextWLines(AX), R15
 	MOVQ        R10, CX
 	TESTQ       R15, R15
@@ -441,12 +441,12 @@ TEXT ·f32Tile2x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
 	MOVQ        tile_y(AX), R8
-	MOVQ        tile_wRow(AX), R9
-	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
 	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextWLines(AX), R15
 	MOVQ        R10, CX
 	TESTQ       R15, R15
@@ -743,8 +743,6 @@ TEXT ·f32TileFlush2x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
 	MOVQ        tile_y(AX), R8
-	MOVQ        tile_wRow(AX), R9
-	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
 	MOVQ        tile_nextX(AX), R13
 	STMXCSR     old-8(SP)
@@ -754,6 +752,8 @@ TEXT ·f32TileFlush2x4avx2(SB), NOSPLIT, $8-8
 	LDMXCSR     new-4(SP)
 
 rep:
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextWLines(AX), R15
 	MOVQ        R10, CX
 	TESTQ       R15, R15
@@ -996,12 +996,12 @@ TEXT ·f32Tile3x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
 	MOVQ        tile_y(AX), R8
-	MOVQ        tile_wRow(AX), R9
-	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
 	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextWLines(AX), R15
 	MOVQ        R10, CX
 	TESTQ       R15, R15
@@ -1379,8 +1379,6 @@ TEXT ·f32TileFlush3x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
 	MOVQ        tile_y(AX), R8
-	MOVQ        tile_wRow(AX), R9
-	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
 	MOVQ        tile_nextX(AX), R13
 	STMXCSR     old-8(SP)
@@ -1390,6 +1388,8 @@ TEXT ·f32TileFlush3x4avx2(SB), NOSPLIT, $8-8
 	LDMXCSR     new-4(SP)
 
 rep:
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextWLines(AX), R15
 	MOVQ        R10, CX
 	TESTQ       R15, R15
@@ -1690,12 +1690,12 @@ TEXT ·f32Tile4x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
 	MOVQ        tile_y(AX), R8
-	MOVQ        tile_wRow(AX), R9
-	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
 	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextWLines(AX), R15
 	MOVQ        R10, CX
 	TESTQ       R15, R15
@@ -2258,8 +2258,6 @@ TEXT ·f32TileFlush4x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
 	MOVQ        tile_y(AX), R8
-	MOVQ        tile_wRow(AX), R9
-	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
 	MOVQ        tile_nextX(AX), R13
 	STMXCSR     old-8(SP)
@@ -2269,6 +2267,8 @@ TEXT ·f32TileFlush4x4avx2(SB), NOSPLIT, $8-8
 	LDMXCSR     new-4(SP)
 
 rep:
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextWLines(AX), R15
 	MOVQ        R10, CX
 	TESTQ       R15, R15
@@ -2719,12 +2719,12 @@ TEXT ·f32Tile5x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
 	MOVQ        tile_y(AX), R8
-	MOVQ        tile_wRow(AX), R9
-	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
 	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextWLines(AX), R15
 	MOVQ        R10, CX
 	TESTQ       R15, R15
@@ -3368,8 +3368,6 @@ TEXT ·f32TileFlush5x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
 	MOVQ        tile_y(AX), R8
-	MOVQ        tile_wRow(AX), R9
-	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
 	MOVQ        tile_nextX(AX), R13
 	STMXCSR     old-8(SP)
@@ -3379,6 +3377,8 @@ TEXT ·f32TileFlush5x4avx2(SB), NOSPLIT, $8-8
 	LDMXCSR     new-4(SP)
 
 rep:
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextWLines(AX), R15
 	MOVQ        R10, CX
 	TESTQ       R15, R15
@@ -3887,12 +3887,12 @@ TEXT ·f32Tile6x4avx2(SB), NOSPLIT, $0-8
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
 	MOVQ        tile_y(AX), R8
-	MOVQ        tile_wRow(AX), R9
-	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
 	MOVQ        tile_nextX(AX), R13
 
 rep:
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextWLines(AX), R15
 	MOVQ        R10, CX
 	TESTQ       R15, R15
@@ -4617,8 +4617,6 @@ TEXT ·f32TileFlush6x4avx2(SB), NOSPLIT, $8-8
 	MOVQ        tile_lanesRow(AX), R12
 	MOVQ        tile_reps(AX), R14
 	MOVQ        tile_y(AX), R8
-	MOVQ        tile_wRow(AX), R9
-	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextW(AX), R10
 	MOVQ        tile_nextX(AX), R13
 	STMXCSR     old-8(SP)
@@ -4628,6 +4626,8 @@ TEXT ·f32TileFlush6x4avx2(SB), NOSPLIT, $8-8
 	LDMXCSR     new-4(SP)
 
 rep:
+	MOVQ        tile_wRow(AX), R9
+	LEAQ        (R9)(R9*2), R11
 	MOVQ        tile_nextWLines(AX), R15
 	MOVQ        R10, CX
 	TESTQ       R15, R15

@@ -26,6 +26,9 @@ func main() {
 				g.avx512(core{x: w, w: w, rows: rows, cols: 4, unroll: 4})
 			}
 		}
+		for rows := 1; rows <= 6; rows++ {
+			g.avx512Scaled(core{x: "bf16", w: "bf16", rows: rows, cols: 4, unroll: 4, scaled: true})
+		}
 		for _, k := range [][2]string{{"f32", "f32"}, {"f32", "f16"}, {"f32", "bf16"}, {"bf16", "bf16"}} {
 			g.avx512(core{x: k[0], w: k[1], rows: 1, cols: 8, direct: true, unroll: 1})
 			for rows := 2; rows <= 6; rows++ {
@@ -62,7 +65,8 @@ type core struct {
 	x, w          string
 	rows, cols    int
 	direct, flush bool
-	unroll        int // steps a round of the loop
+	scaled        bool // whether lanes are summed in blocks of K, each with a scale
+	unroll        int  // steps a round of the loop
 }
 
 func (c core) name(level string) string {
@@ -75,6 +79,9 @@ func (c core) name(level string) string {
 	}
 	if c.flush && c.w != "pairs" {
 		shape += "Flush"
+	}
+	if c.scaled {
+		shape += "Scaled"
 	}
 	return fmt.Sprintf("%s%s%dx%d%s", s, shape, c.rows, c.cols, level)
 }
@@ -164,7 +171,7 @@ const (
 
 func (g *gen) begin(c core, level string) {
 	name, frame := c.name(level), 0
-	if c.flush {
+	if c.flush || c.scaled {
 		frame = 8
 	}
 	fmt.Fprintf(&g.decls, "\n//go:noescape\nfunc %s(t *tile)\n", name)
@@ -173,11 +180,16 @@ func (g *gen) begin(c core, level string) {
 	for _, f := range [][2]string{{"lanes", lanes}, {"x", regX}, {"w", regW}, {"lanesRow", laneRow}, {"reps", reps}, {"y", c.out()}} {
 		g.ins("MOVQ", "tile_%s(%s), %s", f[0], regTile, f[1])
 	}
-	g.ins("MOVQ", "tile_wRow(%s), %s", regTile, wRow)
-	g.ins("LEAQ", "(%s)(%s*2), %s", wRow, wRow, wRow3)
-	if !c.direct {
+	if c.direct {
+		g.ins("MOVQ", "tile_wRow(%s), %s", regTile, wRow)
+		g.ins("LEAQ", "(%s)(%s*2), %s", wRow, wRow, wRow3)
+	} else {
 		g.ins("MOVQ", "tile_nextW(%s), %s", regTile, ahead)
 		g.ins("MOVQ", "tile_nextX(%s), %s", regTile, ahead4)
+	}
+	if c.scaled {
+		g.ins("MOVQ", "tile_scales(%s), CX", regTile)
+		g.ins("MOVQ", "CX, scales-8(SP)")
 	}
 	if c.flush { // flush denormals, treat them as zeros
 		g.ins("STMXCSR", "old-8(SP)")
@@ -194,6 +206,8 @@ func (g *gen) begin(c core, level string) {
 
 // fetchNext asks for a part of what comes after this tile: lines of 4 rows of W, and lines of X.
 func (g *gen) fetchNext() {
+	g.ins("MOVQ", "tile_wRow(%s), %s", regTile, wRow)
+	g.ins("LEAQ", "(%s)(%s*2), %s", wRow, wRow, wRow3)
 	g.ins("MOVQ", "tile_nextWLines(%s), %s", regTile, steps)
 	g.ins("MOVQ", "%s, %s", ahead, curW)
 	g.ins("TESTQ", "%s, %s", steps, steps)
@@ -253,11 +267,7 @@ func (g *gen) walk(c core, name string, prefetch bool, body func(u int)) {
 		g.ins("ADDQ", "%s, %s", curW, ahead)
 	}
 	g.ins("MOVQ", "tile_steps(%s), %s", regTile, steps)
-	round := func(n int, label string) {
-		g.label(label)
-		for u := range n {
-			body(u)
-		}
+	g.rounds(c, name, func(n int) {
 		g.ins("ADDQ", "$%d, %s", n*c.xStep(), curX)
 		for _, r := range cursors {
 			g.ins("ADDQ", "$%d, %s", n*c.wStep(), r)
@@ -265,6 +275,17 @@ func (g *gen) walk(c core, name string, prefetch bool, body func(u int)) {
 		if prefetch && c.cols == 4 {
 			g.ins("ADDQ", "%s, %s", ahead4, ahead)
 		}
+	}, body)
+}
+
+// rounds runs body for as many steps as the register counts, unrolled; advance moves the cursors n steps on.
+func (g *gen) rounds(c core, name string, advance func(n int), body func(u int)) {
+	round := func(n int, label string) {
+		g.label(label)
+		for u := range n {
+			body(u)
+		}
+		advance(n)
 	}
 	if c.unroll > 1 {
 		g.ins("SUBQ", "$%d, %s", c.unroll, steps)
@@ -341,7 +362,7 @@ func (g *gen) avx512(c core) {
 		if c.cols == 8 {
 			g.avx512Row(c, u)
 		} else {
-			g.avx512Tile(c, u)
+			g.avx512Step(c, u, 0, c.rows)
 		}
 	})
 	g.ins("TESTQ", "%s, %s", c.out(), c.out())
@@ -350,6 +371,54 @@ func (g *gen) avx512(c core) {
 	g.ins("JMP", "next")
 	g.label("fold")
 	g.eachOutput(c, 0, c.rows, func(i int, mem string) { g.fold512(i, mem) })
+	g.ins("ADDQ", "$%d, %s", c.cols*4, c.out())
+	g.end(c)
+}
+
+// avx512Scaled writes a core of bf16 panels whose lanes are summed block by block of K and added, times the block's scale of their column, to
+// the outer lanes: parts of up to 3 rows with 12 lane sets each in Z0 to Z11 and Z12 to Z23.
+func (g *gen) avx512Scaled(c core) {
+	const scale, left = wRow, wRow3 // free while sums run
+	g.begin(c, "avx512")
+	for row := 0; row < c.rows; row += 3 {
+		name, rows := fmt.Sprint(row), min(3, c.rows-row)
+		g.load(name, row, rows, c.cols, 0, 64, func(i int) string { return zmm(12 + i) })
+		g.ins("MOVQ", "%s, %s", regX, curX)
+		g.ins("MOVQ", "%s, %s", regW, curW)
+		g.ins("MOVQ", "tile_steps(%s), %s", regTile, left)
+		g.ins("MOVQ", "scales-8(SP), %s", scale)
+		g.label("block" + name)
+		for i := range rows * c.cols {
+			g.ins("VPXORD", "Z%d, Z%d, Z%d", i, i, i)
+		}
+		g.ins("MOVQ", "tile_period(%s), %s", regTile, steps)
+		g.ins("CMPQ", "%s, %s", left, steps)
+		g.ins("CMOVQLT", "%s, %s", left, steps)
+		g.ins("SUBQ", "%s, %s", steps, left)
+		g.rounds(c, name, func(n int) {
+			g.ins("ADDQ", "$%d, %s", n*c.xStep(), curX)
+			g.ins("ADDQ", "$%d, %s", n*c.wStep(), curW)
+		}, func(u int) { g.avx512Step(c, u, row, rows) })
+		for j := range c.cols {
+			g.ins("VBROADCASTSS", "%d(%s), Z%d", 4*j, scale, 24+j)
+			for i := range rows {
+				g.ins("VFMADD231PS", "Z%d, Z%d, Z%d", i*c.cols+j, 24+j, 12+i*c.cols+j)
+			}
+		}
+		g.ins("ADDQ", "$const_scaleRow, %s", scale)
+		g.ins("TESTQ", "%s, %s", left, left)
+		g.ins("JNZ", "block%s", name)
+		g.ins("TESTQ", "%s, %s", c.out(), c.out())
+		g.ins("JNZ", "fold%s", name)
+		g.eachLane(row, rows, c.cols, 0, 64, func(i int, mem string) { g.ins("VMOVUPS", "%s, %s", zmm(12+i), mem) })
+		g.ins("JMP", "folded%s", name)
+		g.label("fold" + name)
+		g.eachOutput(c, row, rows, func(i int, mem string) { g.fold512(12+i, mem) })
+		g.label("folded" + name)
+	}
+	g.ins("ADDQ", "$16, scales-8(SP)")
+	g.ins("TESTQ", "%s, %s", c.out(), c.out())
+	g.ins("JZ", "next")
 	g.ins("ADDQ", "$%d, %s", c.cols*4, c.out())
 	g.end(c)
 }
@@ -419,17 +488,17 @@ func (g *gen) fold256(i int, mem string) {
 	g.ins("VMOVUPS", "X12, %s", mem)
 }
 
-// avx512Tile is a step of a tile of up to 6 x 4: W in Z24 to Z27, X in Z28 to Z31 in turn.
-func (g *gen) avx512Tile(c core, u int) {
+// avx512Step is a step of rows rows, from row on, of a tile by 4 columns: W in Z24 to Z27, X in Z28 to Z31 in turn.
+func (g *gen) avx512Step(c core, u, row, rows int) {
 	for j := range c.cols {
 		g.loadW(c, c.wMem(j, u, 0, curW), zmm(24+j))
 		if c.direct {
 			g.ins("PREFETCHT1", "%s", c.wMem(j, u, 0, ahead))
 		}
 	}
-	for i := range c.rows {
+	for i := range rows {
 		x := 28 + i%4
-		g.ins("VMOVUPS", "%d(%s), Z%d", u*c.xStep()+i*64, curX, x)
+		g.ins("VMOVUPS", "%d(%s), Z%d", u*c.xStep()+(row+i)*64, curX, x)
 		for j := range c.cols {
 			g.madd(c.x, 24+j, x, i*c.cols+j)
 		}

@@ -27,6 +27,11 @@ type tile struct {
 	y   unsafe.Pointer
 	ldy uintptr
 
+	// For scaled cores: the lanes are summed in blocks of so many steps, then times a scale added to those in memory. The scales of a block
+	// for the columns of a group stand at scales + g*16, those of the next block scaleRow on.
+	scales unsafe.Pointer
+	period int
+
 	// What comes next, for cores on panels to bring to the second cache: at each repetition so many lines of 4 rows of W, then 4 rows on; and
 	// so many lines of X, one after the other.
 	nextW, nextX           uintptr
@@ -37,6 +42,7 @@ const (
 	line      = 64
 	panelCols = 4                // W rows in a packed panel
 	panelStep = panelCols * line // from one line of a panel row to the next
+	scaleRow  = 4 * blockCols
 )
 
 // form is how one level multiplies one kind of activations with one type of weights.
@@ -48,7 +54,8 @@ type form struct {
 	conv func(dst, src unsafe.Pointer, steps int, scale float32)
 	// core works on panels, direct on rows of W where they lie, 4 or 8 at a time; both by the number of X rows. Nil: no such core.
 	core, direct [tileRows + 1]func(*tile)
-	folds        bool
+	scaled       [tileRows + 1]func(*tile) // as core, with scales
+	folds        bool                      // cores fold
 }
 
 // kernels is all that differs between levels.

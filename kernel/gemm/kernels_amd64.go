@@ -53,8 +53,8 @@ var avx512 = &kernels{
 	bf16: [numSlots]form{
 		2: formOf(dtype.BF16, lineBF16, 1, copyAVX512, bf16Avx512, cores{1: bf16Direct1x8avx512, 2: bf16Direct2x4avx512,
 			3: bf16Direct3x4avx512, 4: bf16Direct4x4avx512, 5: bf16Direct5x4avx512, 6: bf16Direct6x4avx512}),
-		3: formOf(dtype.F8E4M3, lineBF16, 1, e4m3ToBF16AVX512, bf16Avx512, cores{}),
-		4: formOf(dtype.F8E5M2, lineBF16, 1, e5m2ToBF16AVX512, bf16Avx512, cores{}),
+		3: withScales(formOf(dtype.F8E4M3, lineBF16, 1, e4m3ToBF16AVX512, bf16Avx512, cores{}), scaledAvx512),
+		4: withScales(formOf(dtype.F8E5M2, lineBF16, 1, e5m2ToBF16AVX512, bf16Avx512, cores{}), scaledAvx512),
 	},
 	roundBF16: roundBF16AVX2,
 	scaleAdd:  scaleAddAVX2,
@@ -73,6 +73,15 @@ var (
 	bf16Avx512 = cores{1: bf16Tile1x4avx512, 2: bf16Tile2x4avx512, 3: bf16Tile3x4avx512, 4: bf16Tile4x4avx512, 5: bf16Tile5x4avx512,
 		6: bf16Tile6x4avx512}
 )
+
+var scaledAvx512 = cores{1: bf16TileScaled1x4avx512, 2: bf16TileScaled2x4avx512, 3: bf16TileScaled3x4avx512, 4: bf16TileScaled4x4avx512,
+	5: bf16TileScaled5x4avx512, 6: bf16TileScaled6x4avx512}
+
+// withScales is f with cores that take block scales.
+func withScales(f form, scaled cores) form {
+	f.scaled = scaled
+	return f
+}
 
 func formOf(t dtype.Type, step, lines int, conv convFunc, core, direct cores) form {
 	return form{step: step, bytes: t.RowBytes(step), lines: lines, conv: conv, core: core, direct: direct, folds: lines == 1}

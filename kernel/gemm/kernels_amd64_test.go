@@ -37,6 +37,7 @@ type coreCase struct {
 	lanes  []float32
 	x, w   []byte
 	y      []float32
+	scales []float32
 	lane   func(acc float32, i, step int, x, w []byte) float32 // one step of lane i
 	direct bool
 	size   int // bytes of a step of W
@@ -56,18 +57,20 @@ func coreCases(l cpu.Level, f func(c *coreCase)) {
 	for kind, forms := range [2]*[numSlots]form{&k.f32, &k.bf16} {
 		seen := map[string]bool{}
 		for i := range forms {
-			for _, direct := range []bool{false, true} {
+			for _, variant := range []string{"panel", "direct", "scaled"} {
 				for rows := 1; rows <= tileRows; rows++ {
-					run := forms[i].core[rows]
-					if direct {
-						run = forms[i].direct[rows]
-					}
+					run := map[string]func(*tile){"panel": forms[i].core[rows], "direct": forms[i].direct[rows], "scaled": forms[i].scaled[rows]}[variant]
 					if run == nil || seen[symbol(run)] {
 						continue
 					}
 					seen[symbol(run)] = true
 					for n := range 12 {
-						f(newCoreCase(r, k, kind == 1, slotTypes[i], &forms[i], rows, direct, run, n))
+						c := newCoreCase(r, k, kind == 1, slotTypes[i], &forms[i], rows, variant == "direct", run, n)
+						if variant == "scaled" {
+							c.t.period = 1 + n%5
+							c.scales = style(n%int(numStyles)).values(r, c.t.steps*blockCols)
+						}
+						f(c)
 					}
 				}
 			}
@@ -180,10 +183,23 @@ func (c *coreCase) want() (lanes, y []float32) {
 					wCol = int(c.t.wRow)
 				}
 				w := c.w[g*int(c.t.wRep)+col*wCol:]
+				outer := l
+				if c.scales != nil {
+					l = [16]float32{}
+				}
 				for s := range c.t.steps {
 					for i := range l {
 						l[i] = c.lane(l[i], i, s, c.x[s*c.xSize+row*line:], w[s*c.size:])
 					}
+					if c.scales != nil && ((s+1)%c.t.period == 0 || s+1 == c.t.steps) {
+						for i := range l {
+							outer[i] = fp.FMA32(c.scales[s/c.t.period*blockCols+g*panelCols+col], l[i], outer[i])
+						}
+						l = [16]float32{}
+					}
+				}
+				if c.scales != nil {
+					l = outer
 				}
 				if y != nil {
 					y[row*int(c.t.ldy)/4+g*cols+col] = fp.Canon(fp.Fold16(&l))
@@ -224,6 +240,9 @@ func TestCores(t *testing.T) {
 			call.lanes, call.x, call.w = unsafe.Pointer(&c.lanes[0]), unsafe.Pointer(&c.x[0]), unsafe.Pointer(&c.w[0])
 			if y != nil {
 				call.y = unsafe.Pointer(&c.y[0])
+			}
+			if c.scales != nil {
+				call.scales = unsafe.Pointer(&c.scales[0])
 			}
 			c.run(&call)
 			if y == nil && !sameLanes(c.lanes, lanes) || !bytes.Equal(f32Bytes(c.y), f32Bytes(y)) {
@@ -281,6 +300,9 @@ func (c *coreCase) emulated(lanes, y []float32) *testutil.Buffer {
 		{Off: int(unsafe.Offsetof(t.x)), To: &testutil.Buffer{In: c.x}},
 		{Off: int(unsafe.Offsetof(t.w)), To: &testutil.Buffer{In: c.w}},
 	}}
+	if c.scales != nil {
+		b.Ptrs = append(b.Ptrs, testutil.Pointer{Off: int(unsafe.Offsetof(t.scales)), To: &testutil.Buffer{In: c.scales}})
+	}
 	if y != nil {
 		b.Ptrs = append(b.Ptrs, testutil.Pointer{Off: int(unsafe.Offsetof(t.y)), To: &testutil.Buffer{In: c.y, Want: y}})
 	} else {

@@ -26,7 +26,7 @@ type Scratch struct {
 	wide         []byte // X widened to f32
 	tail         [line]byte
 	out          [panelCols]float32
-	scales       [blockCols]float32 // of the columns of a block
+	scales       [maxLines * blockCols]float32 // of a chunk and the columns of a block
 	product      product
 }
 
@@ -103,9 +103,13 @@ func (p *product) run(n0, n1 int) {
 		n0 = p.direct(n0, n1)
 	}
 	whole := n1 - (n1-n0)%panelCols
+	cols := blockCols
+	if m <= directRows && !p.wide {
+		cols = directCols // a panel of these stays in the first cache
+	}
 	for _, end := range [2]int{whole, n1} {
-		for b := (block{0, min(blockRows, m), n0, min(blockCols, end-n0)}); b.cols > 0; {
-			next := p.after(b, end)
+		for b := (block{0, min(blockRows, m), n0, min(cols, end-n0)}); b.cols > 0; {
+			next := p.after(b, cols, end)
 			p.block(b, next)
 			b = next
 		}
@@ -114,12 +118,12 @@ func (p *product) run(n0, n1 int) {
 }
 
 // after is the block that follows b: the next rows of X, or back to the first for the next columns; empty at the end.
-func (p *product) after(b block, n1 int) block {
+func (p *product) after(b block, cols, n1 int) block {
 	if row := b.row + b.rows; row < p.x.M {
 		return block{row, min(blockRows, p.x.M-row), b.col, b.cols}
 	}
 	col := b.col + b.cols
-	return block{0, min(blockRows, p.x.M), col, min(blockCols, n1-col)}
+	return block{0, min(blockRows, p.x.M), col, min(cols, n1-col)}
 }
 
 // direct computes columns from n0 on with cores that read W in place, and returns where it left off. A group of columns is done at a time,
@@ -149,7 +153,7 @@ func (p *product) direct(n0, n1 int) int {
 			rest := span{whole, p.steps}
 			p.pack(col, b.cols, rest)
 			for r := 0; r < m; r += tileRows {
-				p.tile(b, r, rest, whole > 0)
+				p.tile(b, r, rest)
 				p.runTile(b, r, p.f.core[p.t.rows], true)
 			}
 		}
@@ -185,49 +189,97 @@ func (p *product) directChunk(b block, s span) {
 	}
 }
 
-// runTile runs a core on p.t, a tile from row r of the block on; last says that its lanes are then complete.
-func (p *product) runTile(b block, r int, core func(*tile), last bool) {
-	folds := last && p.f.folds && !p.scaled && b.cols%panelCols == 0
-	if folds {
-		p.t.y, p.t.ldy = unsafe.Pointer(&p.y[(b.row+r)*p.ldy+b.col]), uintptr(4*p.ldy)
-	}
-	core(&p.t)
-	if last && !folds {
-		p.store(b, r, p.t.rows)
-	}
-}
-
 // block computes a block, its columns of W copied, or converted, to panels chunk by chunk.
 func (p *product) block(b, next block) {
-	chunk, period := p.k.lines/p.f.lines, p.steps
+	chunk := p.k.lines / p.f.lines
+	period := p.steps // of the scales, in steps
 	if p.scaled {
 		period = ceil(min(p.w.BlockK, p.w.K), p.f.step)
+		chunk = max(chunk/period*period, min(chunk, period)) // whole periods, or parts of one
 	}
 	for from := 0; from < p.steps; {
-		end := min(from-from%period+period, p.steps) // of this block of scales
-		s := span{from, min(from+chunk, end)}
+		s := span{from, min(from+chunk, p.steps)}
+		if period > chunk {
+			s.to = min(s.to, from-from%period+period)
+		}
 		p.pack(b.col, b.cols, s)
-		if p.scaled && s.to == end {
-			for c := range b.cols {
-				p.s.scales[c] = p.w.scale(b.col+c, from*p.f.step)
-			}
+		if p.scaled {
+			p.gatherScales(b, s, period)
 		}
 		then, thenAt := b, s.to
 		if s.to == p.steps {
 			then, thenAt = next, 0
 		}
 		for r := 0; r < b.rows; r += tileRows {
-			p.tile(b, r, s, from%period > 0)
+			p.tile(b, r, s)
 			p.prefetch(b, r, s, then, thenAt)
-			p.runTile(b, r, p.f.core[p.t.rows], s.to == p.steps && !p.scaled)
-			if p.scaled && s.to == end {
-				p.addScaled(b, r, p.t.rows, end > period)
-				if s.to == p.steps {
-					p.store(b, r, p.t.rows)
-				}
+			rows, last := p.t.rows, s.to == p.steps
+			switch {
+			case !p.scaled:
+				p.runTile(b, r, p.f.core[rows], last)
+			case period <= chunk && p.f.scaled[rows] != nil:
+				p.t.scales, p.t.period = unsafe.Pointer(&p.s.scales), period
+				p.runTile(b, r, p.f.scaled[rows], last)
+			default:
+				p.scaledTile(b, r, s, period)
 			}
 		}
 		from = s.to
+	}
+}
+
+// gatherScales fills the table of scales: a row for each block of K in the span, a column for each of the block's.
+func (p *product) gatherScales(b block, s span, period int) {
+	for c := range b.cols {
+		row := p.w.Scale[(b.col+c)/p.w.BlockN*ceil(p.w.K, p.w.BlockK):]
+		for i, k := 0, s.from/period; k*period < s.to; i, k = i+1, k+1 {
+			p.s.scales[i*blockCols+c] = row[k]
+		}
+	}
+}
+
+// scaledTile runs p.t over a span of K with the plain cores, period by period of the scales, and adds up the outer lanes.
+func (p *product) scaledTile(b block, r int, s span, period int) {
+	t := p.t
+	for from := s.from; from < s.to; {
+		end := min(from-from%period+period, p.steps)
+		to := min(end, s.to)
+		p.t = t
+		p.t.w, p.t.x = unsafe.Add(t.w, (from-s.from)*p.f.lines*panelStep), unsafe.Add(t.x, (from-s.from)*p.f.lines*t.rows*line)
+		p.t.steps, p.t.cont = (to-from)*p.f.lines, from%period
+		p.f.core[t.rows](&p.t)
+		t.nextWLines, t.nextXLines = 0, 0
+		if to == end {
+			p.addScaled(b, r, t.rows, (from-s.from)/period, end > period)
+		}
+		from = to
+	}
+	if s.to == p.steps {
+		p.store(b, r, t.rows, ptr(p.s.outer))
+	}
+}
+
+// addScaled adds the lanes of rows rows, times the scales of their columns, to the outer lanes. The scales are in row k of the table.
+func (p *product) addScaled(b block, r, rows, k int, cont bool) {
+	more := 0
+	if cont {
+		more = 1
+	}
+	for ; rows > 0; r, rows = r+1, rows-1 {
+		at := r * b.lanesRow()
+		p.k.scaleAdd(unsafe.Pointer(&p.s.outer[at]), unsafe.Pointer(&p.s.lanes[at]), unsafe.Pointer(&p.s.scales[k*blockCols]), b.cols, more)
+	}
+}
+
+// runTile runs a core on p.t, a tile from row r of the block on; last says that its lanes are then complete.
+func (p *product) runTile(b block, r int, core func(*tile), last bool) {
+	folds := last && p.f.folds && b.cols%panelCols == 0
+	if folds {
+		p.t.y, p.t.ldy = unsafe.Pointer(&p.y[(b.row+r)*p.ldy+b.col]), uintptr(4*p.ldy)
+	}
+	core(&p.t)
+	if last && !folds {
+		p.store(b, r, p.t.rows, ptr(p.s.lanes))
 	}
 }
 
@@ -248,14 +300,11 @@ func (p *product) prefetch(b block, r int, s span, then block, at int) {
 }
 
 // tile makes p.t the tile of X from row r of the block on, over a span of K, against the panels of the block's columns.
-func (p *product) tile(b block, r int, s span, cont bool) {
+func (p *product) tile(b block, r int, s span) {
 	rows, steps := min(tileRows, b.rows-r), (s.to-s.from)*p.f.lines
 	p.t = tile{
 		lanes: unsafe.Add(ptr(p.s.lanes), r*b.lanesRow()), lanesRow: uintptr(b.lanesRow()), x: p.activations(b.row+r, rows, s),
-		w: ptr(p.s.panels), wRep: uintptr(steps * panelStep), steps: steps, reps: ceil(b.cols, panelCols), rows: rows,
-	}
-	if cont {
-		p.t.cont = 1
+		w: ptr(p.s.panels), wRep: uintptr(steps * panelStep), steps: steps, reps: ceil(b.cols, panelCols), rows: rows, cont: s.from,
 	}
 }
 
@@ -274,24 +323,8 @@ func (p *product) activations(row, rows int, s span) unsafe.Pointer {
 	return ptr(p.s.wide)
 }
 
-// addScaled adds the lanes of rows rows, times the scales of their columns, to the outer lanes.
-func (p *product) addScaled(b block, r, rows int, cont bool) {
-	more := 0
-	if cont {
-		more = 1
-	}
-	for ; rows > 0; r, rows = r+1, rows-1 {
-		at := r * b.lanesRow()
-		p.k.scaleAdd(unsafe.Pointer(&p.s.outer[at]), unsafe.Pointer(&p.s.lanes[at]), unsafe.Pointer(&p.s.scales[0]), b.cols, more)
-	}
-}
-
 // store folds the lanes of rows rows of a block into y.
-func (p *product) store(b block, r, rows int) {
-	lanes := ptr(p.s.lanes)
-	if p.scaled {
-		lanes = ptr(p.s.outer)
-	}
+func (p *product) store(b block, r, rows int, lanes unsafe.Pointer) {
 	whole := b.cols / panelCols
 	for ; rows > 0; r, rows = r+1, rows-1 {
 		out, from := p.y[(b.row+r)*p.ldy+b.col:][:b.cols], unsafe.Add(lanes, r*b.lanesRow())

@@ -17,7 +17,7 @@ var generic = kernels{
 	fold:      fold,
 }
 
-type convFunc = func(dst, src unsafe.Pointer, steps int, scale float32)
+type convFunc = func(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
 
 func genericForms(step int, conv func(dtype.Type) convFunc, core func(*tile)) (fs [numSlots]form) {
 	for i, t := range slotTypes {
@@ -35,7 +35,7 @@ func at[T any](p unsafe.Pointer, offset int) *T { return (*T)(unsafe.Add(p, offs
 
 func convF32(t dtype.Type) convFunc {
 	n := t.RowBytes(lineF32)
-	return func(dst, src unsafe.Pointer, steps int, scale float32) {
+	return func(dst, src unsafe.Pointer, steps int, scale float32, _ uintptr) {
 		for i := range steps {
 			d := at[[lineF32]float32](dst, i*panelStep)
 			dtype.Decode(t, d[:], unsafe.Slice((*byte)(unsafe.Add(src, i*n)), n))
@@ -53,7 +53,7 @@ func convBF16(t dtype.Type) convFunc {
 		return nil // not exact in bf16
 	}
 	n := t.RowBytes(lineBF16)
-	return func(dst, src unsafe.Pointer, steps int, _ float32) {
+	return func(dst, src unsafe.Pointer, steps int, _ float32, _ uintptr) {
 		var wide [lineBF16]float32
 		for i := range steps {
 			dtype.Decode(t, wide[:], unsafe.Slice((*byte)(unsafe.Add(src, i*n)), n))

@@ -50,8 +50,9 @@ type form struct {
 	step  int // values of K a step
 	bytes int // bytes of a row of W a step
 	lines int // lines of a panel row a step
-	// conv writes steps lines*64 bytes of a panel row, panelStep apart, from a row of W; scale multiplies 8-bit floats on their way to f32.
-	conv func(dst, src unsafe.Pointer, steps int, scale float32)
+	// conv writes steps times lines*64 bytes of a panel row, panelStep apart, from a row of W; scale multiplies 8-bit floats on their way to
+	// f32. It prefetches W so many bytes ahead.
+	conv convFunc
 	// core works on panels, direct on rows of W where they lie, 4 or 8 at a time; both by the number of X rows. Nil: no such core.
 	core, direct [tileRows + 1]func(*tile)
 	scaled       [tileRows + 1]func(*tile) // as core, with scales

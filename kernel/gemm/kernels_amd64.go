@@ -88,28 +88,28 @@ func formOf(t dtype.Type, step, lines int, conv convFunc, core, direct cores) fo
 }
 
 //go:noescape
-func copyAVX2(dst, src unsafe.Pointer, steps int, scale float32)
+func copyAVX2(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
 
 //go:noescape
-func f16ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32)
+func f16ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
 
 //go:noescape
-func bf16ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32)
+func bf16ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
 
 //go:noescape
-func e4m3ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32)
+func e4m3ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
 
 //go:noescape
-func e5m2ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32)
+func e5m2ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
 
 //go:noescape
-func bf16ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32)
+func bf16ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
 
 //go:noescape
-func e4m3ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32)
+func e4m3ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
 
 //go:noescape
-func e5m2ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32)
+func e5m2ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
 
 //go:noescape
 func widenXAVX2(dst, src unsafe.Pointer, steps, rows int)
@@ -124,10 +124,10 @@ func foldAVX2(dst, lanes unsafe.Pointer, groups int)
 func scaleAddAVX2(outer, inner, scale unsafe.Pointer, n, cont int)
 
 //go:noescape
-func copyAVX512(dst, src unsafe.Pointer, steps int, scale float32)
+func copyAVX512(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
 
 //go:noescape
-func e4m3ToBF16AVX512(dst, src unsafe.Pointer, steps int, scale float32)
+func e4m3ToBF16AVX512(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
 
 //go:noescape
-func e5m2ToBF16AVX512(dst, src unsafe.Pointer, steps int, scale float32)
+func e5m2ToBF16AVX512(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)

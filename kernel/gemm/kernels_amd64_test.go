@@ -277,8 +277,8 @@ func TestEmulated(t *testing.T) {
 		w := plain.weights(r, f.typ, 1, steps*f.step)
 		dst := make([]byte, (steps-1)*panelStep+line)
 		want := append([]byte(nil), dst...)
-		f.ref(unsafe.Pointer(&want[0]), unsafe.Pointer(&w.Data[0]), steps, 1)
-		e.Call(symbol(f.conv), f.typ.String(), &testutil.Buffer{In: dst, Want: want}, &testutil.Buffer{In: w.Data[:f.typ.RowBytes(steps*f.step)]}, steps, float32(1))
+		f.ref(unsafe.Pointer(&want[0]), unsafe.Pointer(&w.Data[0]), steps, 1, 0)
+		e.Call(symbol(f.conv), f.typ.String(), &testutil.Buffer{In: dst, Want: want}, &testutil.Buffer{In: w.Data[:f.typ.RowBytes(steps*f.step)]}, steps, float32(1), uintptr(99))
 	}
 }
 

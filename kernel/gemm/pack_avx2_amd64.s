@@ -23,11 +23,16 @@ GLOBL bf16Round<>(SB), RODATA|NOPTR, $12
 	MOVQ src+8(FP), SI; \
 	MOVQ steps+16(FP), CX
 
-// func copyAVX2(dst, src unsafe.Pointer, steps int, scale float32)
-TEXT ·copyAVX2(SB), NOSPLIT, $0-28
-	ARGS
+#define CONV_ARGS \
+	ARGS; \
+	MOVQ ahead+32(FP), R9
+
+// func copyAVX2(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
+TEXT ·copyAVX2(SB), NOSPLIT, $0-40
+	CONV_ARGS
 
 step:
+	PREFETCHT1 (SI)(R9*1)
 	VMOVUPS (SI), Y0
 	VMOVUPS 32(SI), Y1
 	VMOVUPS Y0, (DI)
@@ -39,11 +44,12 @@ step:
 	VZEROUPPER
 	RET
 
-// func f16ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32)
-TEXT ·f16ToF32AVX2(SB), NOSPLIT, $0-28
-	ARGS
+// func f16ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
+TEXT ·f16ToF32AVX2(SB), NOSPLIT, $0-40
+	CONV_ARGS
 
 step:
+	PREFETCHT1 (SI)(R9*1)
 	VCVTPH2PS (SI), Y0
 	VCVTPH2PS 16(SI), Y1
 	VMOVUPS   Y0, (DI)
@@ -55,11 +61,12 @@ step:
 	VZEROUPPER
 	RET
 
-// func bf16ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32)
-TEXT ·bf16ToF32AVX2(SB), NOSPLIT, $0-28
-	ARGS
+// func bf16ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
+TEXT ·bf16ToF32AVX2(SB), NOSPLIT, $0-40
+	CONV_ARGS
 
 step:
+	PREFETCHT1 (SI)(R9*1)
 	VPMOVZXWD (SI), Y0
 	VPMOVZXWD 16(SI), Y1
 	VPSLLD    $16, Y0, Y0
@@ -102,13 +109,14 @@ step:
 	VCVTPH2PS    X0, Y0;          \
 	VCVTPH2PS    X1, Y1
 
-// func e4m3ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32)
-TEXT ·e4m3ToF32AVX2(SB), NOSPLIT, $0-28
-	ARGS
+// func e4m3ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
+TEXT ·e4m3ToF32AVX2(SB), NOSPLIT, $0-40
+	CONV_ARGS
 	VBROADCASTSS scale+24(FP), Y11
 	E4M3_CONSTANTS
 
 step:
+	PREFETCHT1 (SI)(R9*1)
 	VPMOVZXBW (SI), Y0
 	E4M3
 	VMULPS    Y11, Y0, Y0
@@ -122,12 +130,13 @@ step:
 	VZEROUPPER
 	RET
 
-// func e5m2ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32)
-TEXT ·e5m2ToF32AVX2(SB), NOSPLIT, $0-28
-	ARGS
+// func e5m2ToF32AVX2(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
+TEXT ·e5m2ToF32AVX2(SB), NOSPLIT, $0-40
+	CONV_ARGS
 	VBROADCASTSS scale+24(FP), Y11
 
 step:
+	PREFETCHT1 (SI)(R9*1)
 	VPMOVZXBW (SI), Y0
 	E5M2
 	VMULPS    Y11, Y0, Y0
@@ -143,13 +152,14 @@ step:
 
 // Pairs: 32 weights become two lines of f32, the odd ones and then the even ones.
 
-// func bf16ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32)
-TEXT ·bf16ToPairsAVX2(SB), NOSPLIT, $0-28
-	ARGS
+// func bf16ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
+TEXT ·bf16ToPairsAVX2(SB), NOSPLIT, $0-40
+	CONV_ARGS
 	VPCMPEQD Y15, Y15, Y15
 	VPSLLD   $16, Y15, Y15
 
 step:
+	PREFETCHT1 (SI)(R9*1)
 	VMOVUPS (SI), Y0
 	VMOVUPS 32(SI), Y1
 	VPAND   Y15, Y0, Y2
@@ -167,13 +177,14 @@ step:
 	VZEROUPPER
 	RET
 
-// func e4m3ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32)
-TEXT ·e4m3ToPairsAVX2(SB), NOSPLIT, $0-28
-	ARGS
+// func e4m3ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
+TEXT ·e4m3ToPairsAVX2(SB), NOSPLIT, $0-40
+	CONV_ARGS
 	VMOVDQU evenOdd<>(SB), X10
 	E4M3_CONSTANTS
 
 step:
+	PREFETCHT1 (SI)(R9*1)
 	VMOVDQU   (SI), X0
 	VPSHUFB   X10, X0, X0
 	VPMOVZXBW X0, Y0
@@ -193,12 +204,13 @@ step:
 	VZEROUPPER
 	RET
 
-// func e5m2ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32)
-TEXT ·e5m2ToPairsAVX2(SB), NOSPLIT, $0-28
-	ARGS
+// func e5m2ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
+TEXT ·e5m2ToPairsAVX2(SB), NOSPLIT, $0-40
+	CONV_ARGS
 	VMOVDQU evenOdd<>(SB), X10
 
 step:
+	PREFETCHT1 (SI)(R9*1)
 	VMOVDQU   (SI), X0
 	VPSHUFB   X10, X0, X0
 	VPMOVZXBW X0, Y0

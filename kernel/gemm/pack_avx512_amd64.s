@@ -1,12 +1,14 @@
 #include "textflag.h"
 
-// func copyAVX512(dst, src unsafe.Pointer, steps int, scale float32)
-TEXT ·copyAVX512(SB), NOSPLIT, $0-28
+// func copyAVX512(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
+TEXT ·copyAVX512(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ steps+16(FP), CX
+	MOVQ ahead+32(FP), R9
 
 step:
+	PREFETCHT1 (SI)(R9*1)
 	VMOVUPS (SI), Z0
 	VMOVUPS Z0, (DI)
 	ADDQ    $64, SI
@@ -34,11 +36,12 @@ DATA fp8<>+12(SB)/2, $0x7F80
 DATA fp8<>+14(SB)/2, $0x007C
 GLOBL fp8<>(SB), RODATA|NOPTR, $16
 
-// func e4m3ToBF16AVX512(dst, src unsafe.Pointer, steps int, scale float32)
-TEXT ·e4m3ToBF16AVX512(SB), NOSPLIT, $0-28
+// func e4m3ToBF16AVX512(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
+TEXT ·e4m3ToBF16AVX512(SB), NOSPLIT, $0-40
 	MOVQ           dst+0(FP), DI
 	MOVQ           src+8(FP), SI
 	MOVQ           steps+16(FP), CX
+	MOVQ           ahead+32(FP), R9
 	VPBROADCASTW   fp8<>+0(SB), Z10
 	VPBROADCASTW   fp8<>+2(SB), Z11
 	VPBROADCASTW   fp8<>+4(SB), Z12
@@ -47,6 +50,7 @@ TEXT ·e4m3ToBF16AVX512(SB), NOSPLIT, $0-28
 	VBROADCASTI32X4 e4m3Small<>(SB), Z15
 
 step:
+	PREFETCHT1 (SI)(R9*1)
 	VPMOVZXBW  (SI), Z0
 	VPANDD     Z10, Z0, Z1
 	VPCMPEQW   Z10, Z1, K1      // NaN
@@ -65,11 +69,12 @@ step:
 	VZEROUPPER
 	RET
 
-// func e5m2ToBF16AVX512(dst, src unsafe.Pointer, steps int, scale float32)
-TEXT ·e5m2ToBF16AVX512(SB), NOSPLIT, $0-28
+// func e5m2ToBF16AVX512(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
+TEXT ·e5m2ToBF16AVX512(SB), NOSPLIT, $0-40
 	MOVQ           dst+0(FP), DI
 	MOVQ           src+8(FP), SI
 	MOVQ           steps+16(FP), CX
+	MOVQ           ahead+32(FP), R9
 	VPBROADCASTW   fp8<>+0(SB), Z10
 	VPBROADCASTW   fp8<>+2(SB), Z11
 	VPBROADCASTW   fp8<>+10(SB), Z12
@@ -78,6 +83,7 @@ TEXT ·e5m2ToBF16AVX512(SB), NOSPLIT, $0-28
 	VPBROADCASTQ   e5m2Small<>(SB), Z15
 
 step:
+	PREFETCHT1 (SI)(R9*1)
 	VPMOVZXBW  (SI), Z0
 	VPANDD     Z10, Z0, Z1
 	VPCMPUW    $5, Z14, Z1, K1  // infinities and NaNs: exponent all ones

@@ -63,6 +63,8 @@ type product struct {
 	// Where W has scales and X is bf16, lanes are summed over a block of K, then added, scaled, to outer.
 	scaled bool
 	wide   bool // X is widened, chunk by chunk
+	few    bool // X has few rows: each chunk of W is used once or a few times
+	ahead  uintptr
 	t      tile
 }
 
@@ -86,7 +88,7 @@ func (p *product) init(s *Scratch, y []float32, ldy int, x Packed, w Weights) {
 	if p.f.conv == nil {
 		panic("gemm: no bf16 product over weights of type " + w.Type.String() + ": pack the activations with PackF32Rounded")
 	}
-	p.steps = ceil(w.K, p.f.step)
+	p.steps, p.few = ceil(w.K, p.f.step), x.M <= directRows
 }
 
 // run computes the columns n0 to n1 of Y: few rows of X against W where it lies, as far as there is a core for that, the rest in blocks. Columns
@@ -99,12 +101,12 @@ func (p *product) run(n0, n1 int) {
 		}
 		return
 	}
-	if m <= directRows && p.f.direct[1] != nil && !p.scaled {
+	if p.few && p.f.direct[1] != nil && !p.scaled {
 		n0 = p.direct(n0, n1)
 	}
 	whole := n1 - (n1-n0)%panelCols
 	cols := blockCols
-	if m <= directRows && !p.wide {
+	if p.few && !p.wide {
 		cols = directCols // a panel of these stays in the first cache
 	}
 	for _, end := range [2]int{whole, n1} {
@@ -202,6 +204,12 @@ func (p *product) block(b, next block) {
 		if period > chunk {
 			s.to = min(s.to, from-from%period+period)
 		}
+		if p.ahead = 0; p.few { // packing is most of the work, so it prefetches; else the cores do
+			p.ahead = uintptr((s.to - s.from) * p.f.bytes)
+			if s.to == p.steps {
+				p.ahead = uintptr(b.cols*p.wRow - s.from*p.f.bytes)
+			}
+		}
 		p.pack(b.col, b.cols, s)
 		if p.scaled {
 			p.gatherScales(b, s, period)
@@ -294,6 +302,9 @@ func (p *product) prefetch(b block, r int, s span, then block, at int) {
 		x = p.packedAt(b.row+r+tileRows, min(tileRows, b.rows-r-tileRows), s.from)
 	}
 	p.t.nextX, p.t.nextXLines = uintptr(x), ceil(steps*tileRows, p.t.reps)
+	if p.few {
+		return
+	}
 	share := ceil(ceil(steps*p.f.bytes, line), ceil(b.rows, tileRows))
 	p.t.nextW = uintptr(unsafe.Pointer(&p.w.Data[then.col*p.wRow+at*p.f.bytes])) + uintptr(r/tileRows*share*line)
 	p.t.nextWLines, p.t.wRow = share, uintptr(p.wRow)
@@ -362,10 +373,10 @@ func (p *product) pack(n, cols int, s span) {
 func (p *product) convert(dst unsafe.Pointer, row []byte, s span, scale float32) {
 	whole := min(s.to, len(row)/p.f.bytes)
 	if whole > s.from {
-		p.f.conv(dst, unsafe.Pointer(&row[s.from*p.f.bytes]), whole-s.from, scale)
+		p.f.conv(dst, unsafe.Pointer(&row[s.from*p.f.bytes]), whole-s.from, scale, p.ahead)
 	}
 	if whole < s.to {
 		clear(p.s.tail[copy(p.s.tail[:], row[whole*p.f.bytes:]):])
-		p.f.conv(unsafe.Add(dst, (whole-s.from)*p.f.lines*panelStep), unsafe.Pointer(&p.s.tail), 1, scale)
+		p.f.conv(unsafe.Add(dst, (whole-s.from)*p.f.lines*panelStep), unsafe.Pointer(&p.s.tail), 1, scale, 0)
 	}
 }

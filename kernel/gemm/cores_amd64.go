@@ -235,3 +235,39 @@ func f32xpairsDirect5x4avx2(t *tile)
 
 //go:noescape
 func f32xpairsDirect6x4avx2(t *tile)
+
+//go:noescape
+func sweep1avx512(s *sweep)
+
+//go:noescape
+func sweep2avx512(s *sweep)
+
+//go:noescape
+func sweep3avx512(s *sweep)
+
+//go:noescape
+func sweep4avx512(s *sweep)
+
+//go:noescape
+func sweep5avx512(s *sweep)
+
+//go:noescape
+func sweep6avx512(s *sweep)
+
+//go:noescape
+func sweep1avx2(s *sweep)
+
+//go:noescape
+func sweep2avx2(s *sweep)
+
+//go:noescape
+func sweep3avx2(s *sweep)
+
+//go:noescape
+func sweep4avx2(s *sweep)
+
+//go:noescape
+func sweep5avx2(s *sweep)
+
+//go:noescape
+func sweep6avx2(s *sweep)

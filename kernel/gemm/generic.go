@@ -15,6 +15,7 @@ var generic = kernels{
 	roundBF16: roundBF16,
 	scaleAdd:  scaleAdd,
 	fold:      fold,
+	sweep:     [tileRows + 1]func(*sweep){1: sweepGeneric, 2: sweepGeneric, 3: sweepGeneric, 4: sweepGeneric, 5: sweepGeneric, 6: sweepGeneric},
 }
 
 type convFunc = func(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)

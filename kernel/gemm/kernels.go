@@ -70,6 +70,8 @@ type kernels struct {
 	roundBF16 func(dst, src unsafe.Pointer, lines int, step uintptr)
 	// scaleAdd does outer[i] = fma(scale[i], inner[i], outer[i]) over the lanes of n outputs; with cont 0 outer starts at +0.
 	scaleAdd func(outer, inner, scale unsafe.Pointer, n, cont int)
+	// sweep are the cores of the backward products, by the number of rows of C.
+	sweep [tileRows + 1]func(*sweep)
 	// fold folds 4*groups lane sets into as many outputs.
 	fold func(dst, lanes unsafe.Pointer, groups int)
 }

@@ -34,6 +34,7 @@ var avx2 = &kernels{
 	widenX:    widenXAVX2,
 	roundBF16: roundBF16AVX2,
 	scaleAdd:  scaleAddAVX2,
+	sweep:     [tileRows + 1]func(*sweep){1: sweep1avx2, 2: sweep2avx2, 3: sweep3avx2, 4: sweep4avx2, 5: sweep5avx2, 6: sweep6avx2},
 	fold:      foldAVX2,
 }
 
@@ -58,6 +59,7 @@ var avx512 = &kernels{
 	},
 	roundBF16: roundBF16AVX2,
 	scaleAdd:  scaleAddAVX2,
+	sweep:     [tileRows + 1]func(*sweep){1: sweep1avx512, 2: sweep2avx512, 3: sweep3avx512, 4: sweep4avx512, 5: sweep5avx512, 6: sweep6avx512},
 	fold:      foldAVX2,
 }
 

@@ -19,7 +19,7 @@ import (
 )
 
 func TestGenerated(t *testing.T) {
-	testutil.Generated(t, []string{"run", "gen.go"}, "cores_avx2_amd64.s", "cores_avx512_amd64.s", "cores_amd64.go")
+	testutil.Generated(t, []string{"run", "gen.go"}, "cores_avx2_amd64.s", "cores_avx512_amd64.s", "sweep_amd64.s", "cores_amd64.go")
 }
 
 // TestLevels fails if a level has no kernels of its own.
@@ -262,6 +262,7 @@ func TestEmulated(t *testing.T) {
 		}
 		e.Call(symbol(c.run), c.name, c.emulated(lanes, y))
 	})
+	emulateSweeps(e)
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, f := range []struct {
 		conv convFunc
@@ -311,4 +312,28 @@ func (c *coreCase) emulated(lanes, y []float32) *testutil.Buffer {
 	t = c.t
 	b.In = append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&t)), unsafe.Sizeof(t))...)
 	return b
+}
+
+// emulateSweeps writes calls of the cores of the backward products.
+func emulateSweeps(e *testutil.Emulator) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for rows := 1; rows <= tileRows; rows++ {
+		for _, steps := range []int{1, 2, 4, 7, 11} {
+			s := style(steps % int(numStyles))
+			t := sweep{cRow: 4 * (sweepCols + 3), aRow: uintptr(4 * (steps + rows)), aStep: 4, bNext: sweepBlock, steps: steps, cont: steps % 2, rows: rows}
+			c, a, b := s.values(r, (rows-1)*(sweepCols+3)+sweepCols), s.values(r, (rows-1)*(steps+rows)+steps), s.values(r, ceil(steps, 4)*sweepBlock/4)
+			want := append([]float32(nil), c...)
+			call := t
+			call.c, call.a, call.b = unsafe.Pointer(&want[0]), unsafe.Pointer(&a[0]), unsafe.Pointer(&b[0])
+			sweepGeneric(&call)
+			e.Call(symbol(avx512.sweep[rows]), fmt.Sprintf("rows=%d steps=%d", rows, steps), &testutil.Buffer{
+				In: append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&t)), unsafe.Sizeof(t))...),
+				Ptrs: []testutil.Pointer{
+					{Off: int(unsafe.Offsetof(t.c)), To: &testutil.Buffer{In: c, Want: want}},
+					{Off: int(unsafe.Offsetof(t.a)), To: &testutil.Buffer{In: a}},
+					{Off: int(unsafe.Offsetof(t.b)), To: &testutil.Buffer{In: b}},
+				},
+			})
+		}
+	}
 }

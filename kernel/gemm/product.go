@@ -27,7 +27,9 @@ type Scratch struct {
 	tail         [line]byte
 	out          [panelCols]float32
 	scales       [maxLines * blockCols]float32 // of a chunk and the columns of a block
+	edge         [tileRows * sweepCols]float32 // of C in a sweep
 	product      product
+	sweep        sweep
 }
 
 // NewScratch makes the scratch of one worker.

@@ -64,3 +64,23 @@ func valueAt(row []float32, k int) float32 {
 }
 
 func bf16At(row []float32, k int) uint16 { return dtype.F32ToBF16(valueAt(row, k)) }
+
+// RefNN is the definition of one value of dX = dY·W (section 8): column k, from a row of dY over the rows of w.
+func RefNN(dy []float32, w Weights, k int) float32 {
+	var acc float32
+	var v [1]float32
+	size := w.Type.RowBytes(1)
+	for n, g := range dy {
+		dtype.Decode(w.Type, v[:], w.Data[(n*w.K+k)*size:][:size])
+		acc = fp.FMA32(g, v[0], acc)
+	}
+	return fp.Canon(acc)
+}
+
+// RefTN is the definition of one value of dW += dYᵀ·X (section 8): dw before, then row n of dYᵀ against column k of X, over t rows of N and K.
+func RefTN(dw float32, dy, x []float32, t, n, N, k, K int) float32 {
+	for i := range t {
+		dw = fp.FMA32(dy[i*N+n], x[i*K+k], dw)
+	}
+	return fp.Canon(dw)
+}

@@ -110,6 +110,7 @@ type Assumption struct {
 
 // Measured is the energy of a served model, measured by somebody.
 type Measured struct {
+	ID           string   `json:"id"`
 	Model        string   `json:"model"`
 	GPUs         string   `json:"gpus"`
 	Low          float64  `json:"low"`
@@ -194,7 +195,7 @@ func (d *Data) decode(text []byte) error {
 	d.Grids = merge(d.Grids, in.Grids, func(g *Grid) string { return g.ID })
 	d.Prices = append(d.Prices, in.Prices...)
 	d.Assumptions = merge(d.Assumptions, in.Assumptions, func(a *Assumption) string { return a.ID })
-	d.Serving = append(d.Serving, in.Serving...)
+	d.Serving = merge(d.Serving, in.Serving, func(m *Measured) string { return m.ID })
 	d.Rules = merge(d.Rules, in.Rules, func(m *Method) string { return m.ID })
 	d.Statements = merge(d.Statements, in.Statements, func(s *Statement) string { return s.ID })
 	d.sheets = map[string]*Sheet{}

@@ -116,6 +116,12 @@ func (r *Report) report(d *Data) jsonReport {
 	for _, c := range r.Changes {
 		out.Changes = append(out.Changes, jsonChange{c.Figure.ID, c.Factor, c.Verdict})
 	}
+	d.citeAll(out)
+	return out
+}
+
+// citeAll adds the sources that the report's figures name.
+func (d *Data) citeAll(out jsonReport) {
 	for _, list := range [][]jsonFigure{out.Figures, out.Assumptions} {
 		for _, f := range list {
 			for _, key := range strings.Split(f.Source, ", ") {
@@ -125,13 +131,14 @@ func (r *Report) report(d *Data) jsonReport {
 			}
 		}
 	}
-	return out
 }
 
-// JSON writes the audit as one object.
-func (r *Report) JSON(w io.Writer, d *Data) error {
+func writeJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(r.report(d))
+	return enc.Encode(v)
 }
+
+// JSON writes the audit as one object.
+func (r *Report) JSON(w io.Writer, d *Data) error { return writeJSON(w, r.report(d)) }

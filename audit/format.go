@@ -19,7 +19,7 @@ func (f *Figure) format(r Range) string {
 
 // trimUnit drops from the first of two numbers the unit that the second repeats.
 func trimUnit(lo, hi string) string {
-	i := strings.LastIndexByte(lo, ' ')
+	i := max(strings.LastIndexByte(lo, ' '), strings.IndexByte(lo, '/'))
 	if i < 0 || !strings.HasSuffix(hi, lo[i:]) {
 		return lo
 	}
@@ -32,7 +32,7 @@ func (f *Figure) number(v float64) string {
 		return short(v*small.times) + " " + small.unit
 	}
 	switch {
-	case f.Unit == "":
+	case f.Unit == "" || f.Unit == "x":
 		return short(v)
 	case f.Unit == "%":
 		return percent(v)
@@ -43,6 +43,9 @@ func (f *Figure) number(v float64) string {
 	case strings.HasPrefix(f.Unit, "$/"):
 		if v < 0.1 {
 			return fmt.Sprintf("$%.3f/%s", v, f.Unit[2:])
+		}
+		if v >= 1000 {
+			return dollars(v) + f.Unit[1:]
 		}
 		return fmt.Sprintf("$%.2f/%s", v, f.Unit[2:])
 	case f.Unit == "params" || f.Unit == "tokens":
@@ -67,6 +70,9 @@ func exponent(v float64) string {
 func percent(v float64) string {
 	if v >= 1000 {
 		return grouped(v) + " %"
+	}
+	if v < 0.1 && v > 0 {
+		return digits(v, 2) + " %"
 	}
 	return fmt.Sprintf("%.1f %%", v)
 }

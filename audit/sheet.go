@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -163,6 +164,9 @@ func (s *Sheet) compute(r Rule, e *expr) error {
 		return fmt.Errorf("%s: the formula %s gives %s, not %s", r.ID, e, v.Dim, r.Unit)
 	}
 	f.Filled = e.fill(func(name string) string { return s.show(name) })
+	if claim, figure, ok := strings.Cut(e.text, ":"); ok && e.op == 'v' {
+		f.Filled = figure + " of " + claim
+	}
 	s.Put(f)
 	return nil
 }
@@ -201,19 +205,25 @@ func (s *Sheet) lookup(name string) *Figure {
 
 // With is a copy of the sheet in which given figures have other values and everything computed from them is computed anew.
 func (s *Sheet) With(change map[string]Range) (*Sheet, error) {
-	out := &Sheet{other: s.other}
+	out := &Sheet{other: s.other, order: s.order, figures: maps.Clone(s.figures)}
+	moved := map[string]bool{}
 	for _, id := range s.order {
-		f := *s.figures[id]
-		if r, ok := change[id]; ok {
+		old := s.figures[id]
+		r, set := change[id]
+		if !set && (old.rule == nil || !slices.ContainsFunc(old.rule.names(), func(n string) bool { return moved[n] })) {
+			continue
+		}
+		f := *old
+		if set {
 			f.Range = r
-		} else if f.rule != nil {
+		} else {
 			v, err := f.rule.eval(out.value)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", id, err)
 			}
 			f.Value = v
 		}
-		out.Put(&f)
+		out.figures[id], moved[id] = &f, true
 	}
 	return out, nil
 }

@@ -1,6 +1,12 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Statement is a sentence that somebody said about costs, with checks that compute what can be computed of it.
 type Statement struct {
@@ -53,9 +59,31 @@ func (d *Data) checkStatement(s *Statement) error {
 	return nil
 }
 
-// sheetOf computes the sheet of a claim by its exact id, once.
+// sheetOf finds the figures of a claim, of a part, of measured serving ("serving") or of the data as a whole ("claims"), by exact name.
 func (d *Data) sheetOf(id string) (*Sheet, error) {
 	if s, ok := d.sheets[id]; ok {
+		return s, nil
+	}
+	s, err := d.newSheetOf(id)
+	if err == nil {
+		d.sheets[id] = s
+	}
+	return s, err
+}
+
+func (d *Data) newSheetOf(id string) (*Sheet, error) {
+	switch id {
+	case "claims":
+		return d.census()
+	case "serving":
+		s := &Sheet{}
+		for _, m := range d.Serving {
+			q, err := Field{Unit: "J/token"}.quantity(m.ID, Entry{Value: m.Low, High: m.High, Unit: m.Unit})
+			if err != nil {
+				return nil, err
+			}
+			s.Put(&Figure{ID: m.ID, Title: m.Model + " on " + m.GPUs, Value: Value{q.Range, q.Dim}, Unit: "J/token", Standing: m.Standing, Source: strings.Join(m.Sources, ", ")})
+		}
 		return s, nil
 	}
 	for _, c := range d.Claims {
@@ -64,9 +92,172 @@ func (d *Data) sheetOf(id string) (*Sheet, error) {
 			if err != nil {
 				return nil, err
 			}
-			d.sheets[id] = r.Sheet
 			return r.Sheet, nil
 		}
 	}
-	return nil, fmt.Errorf("no claim %q", id)
+	for _, p := range d.Hardware {
+		if p.ID == id { // a claim that says nothing but its hardware
+			r, err := d.sheet(&Claim{ID: id, Hardware: id}, Settings{})
+			if err != nil {
+				return nil, err
+			}
+			return r.Sheet, nil
+		}
+	}
+	return nil, fmt.Errorf("no claim or part %q", id)
+}
+
+// census counts the models, and those that cannot be audited because nothing gives their GPU-hours.
+func (d *Data) census() (*Sheet, error) {
+	models, without := 0, 0
+	for _, c := range d.Claims {
+		if c.reading() {
+			continue
+		}
+		r, err := d.sheet(c, Settings{})
+		if err != nil {
+			return nil, err
+		}
+		models++
+		if r.judge(d); r.Lacks() == "hours" {
+			without++
+		}
+	}
+	s := &Sheet{}
+	for _, f := range []Figure{{ID: "models", Title: "models", Value: Value{Range: Sharp(float64(models))}}, {ID: "without_hours", Title: "without GPU-hours", Value: Value{Range: Sharp(float64(without))}}} {
+		f.Unit, f.Standing, f.Source = "x", Derived, "counted over the data"
+		s.Put(&f)
+	}
+	return s, nil
+}
+
+// reading reports that the claim is one way to read a published one, not a model of its own.
+func (c *Claim) reading() bool { return strings.HasPrefix(c.ID, "reading-") }
+
+// Result is one check, computed.
+type Result struct {
+	Check  Check
+	Figure *Figure
+	Stated *Figure // what it was held against, or nil
+	Agrees bool
+	Ratio  float64 // computed over stated
+}
+
+// StatementReport is the audit of a statement.
+type StatementReport struct {
+	Statement *Statement
+	Sheet     *Sheet
+	Results   []Result
+	Verdict   Verdict
+}
+
+// AuditStatement computes a statement's checks.
+func (d *Data) AuditStatement(st *Statement) (*StatementReport, error) {
+	r := &StatementReport{Statement: st, Sheet: &Sheet{other: d.sheetOf}, Verdict: NotCheckable}
+	for _, a := range d.Assumptions {
+		f, err := a.figure()
+		if err != nil {
+			return nil, err
+		}
+		r.Sheet.Put(f)
+	}
+	for _, id := range slices.Sorted(maps.Keys(st.Figures)) {
+		e := st.Figures[id]
+		q, err := Field{Unit: e.Unit}.quantity("statement "+st.ID+": "+id, e)
+		if err != nil {
+			return nil, err
+		}
+		standing, sources := e.origin(st.Standing, st.Sources)
+		r.Sheet.Put(&Figure{ID: id, Title: id, Value: Value{q.Range, q.Dim}, Unit: e.Unit, Standing: standing, Source: strings.Join(sources, ", ")})
+	}
+	for _, c := range st.Checks {
+		if err := r.check(c); err != nil {
+			return nil, fmt.Errorf("statement %s: %w", st.ID, err)
+		}
+	}
+	return r, nil
+}
+
+func (r *StatementReport) check(c Check) error {
+	e, err := parseExpr(c.Formula)
+	if err != nil {
+		return err
+	}
+	if err := r.Sheet.compute(Rule{ID: c.ID, Title: c.What, Unit: c.Unit}, e); err != nil {
+		return err
+	}
+	res := Result{Check: c, Figure: r.Sheet.Get(c.ID), Agrees: true}
+	if c.Against != "" {
+		res.Stated = r.Sheet.Get(c.Against)
+		if res.Stated == nil {
+			return fmt.Errorf("%s: no figure %q to hold it against", c.ID, c.Against)
+		}
+		if res.Stated.Dim != res.Figure.Dim {
+			return fmt.Errorf("%s: %s is held against %s", c.ID, res.Figure.Dim, res.Stated.Dim)
+		}
+		f, s := res.Figure.Range, res.Stated.Range
+		res.Ratio = f.Central / s.Central
+		res.Agrees = f.Low <= s.High*c.Within && f.High >= s.Low/c.Within
+		switch {
+		case !res.Agrees && (c.Else == Impossible || r.Verdict != Impossible):
+			r.Verdict = c.Else
+		case res.Agrees && r.Verdict == NotCheckable:
+			r.Verdict = Plausible
+		}
+	}
+	r.Results = append(r.Results, res)
+	return nil
+}
+
+// JSON writes the audit of a statement as one object, with the keys that claims have.
+func (r *StatementReport) JSON(w io.Writer, d *Data) error {
+	return writeJSON(w, r.report(d))
+}
+
+func (r *StatementReport) report(d *Data) jsonReport {
+	s := r.Statement
+	out := jsonReport{Claim: s.ID, Name: s.Who + ": " + s.Claim, Verdict: r.Verdict, Note: s.Finding,
+		Tests: []jsonTest{}, Figures: []jsonFigure{}, LeavesOut: []jsonOmission{}, Assumptions: []jsonFigure{}, Changes: []jsonChange{}, Sources: map[string]Source{}}
+	for _, res := range r.Results {
+		if st := res.Stated; st != nil {
+			out.Tests = append(out.Tests, jsonTest{res.Check.What, res.Agrees, res.Figure.In().Central, st.In().Central, res.Figure.Unit, res.Check.Else,
+				fmt.Sprintf("%s = %s; said: %s", res.Figure, res.Figure.Filled, st)})
+		}
+	}
+	for _, f := range r.Sheet.Figures() {
+		_, stated := s.Figures[f.ID]
+		switch {
+		case stated || f.rule != nil:
+			out.Figures = append(out.Figures, f.json())
+		case slices.ContainsFunc(r.Results, func(res Result) bool { return slices.Contains(res.Figure.rule.names(), f.ID) }):
+			out.Assumptions = append(out.Assumptions, f.json())
+		}
+	}
+	d.citeAll(out)
+	return out
+}
+
+// Text writes the audit of a statement.
+func (r *StatementReport) Text(w io.Writer) {
+	s := r.Statement
+	fmt.Fprintf(w, "%s, %s (%s): %s\n", s.Who, s.Date, s.Standing, strings.ToUpper(string(r.Verdict)))
+	for _, line := range wrap("“"+s.Claim+"” ["+strings.Join(s.Sources, ", ")+"]", 104) {
+		fmt.Fprintf(w, "  %s\n", line)
+	}
+	for _, res := range r.Results {
+		mark := " "
+		if res.Stated != nil {
+			mark = map[bool]string{true: "✓", false: "✗"}[res.Agrees]
+		}
+		fmt.Fprintf(w, "  %s %s: %s = %s", mark, res.Check.What, res.Figure, res.Figure.Filled)
+		if res.Stated != nil && res.Agrees {
+			fmt.Fprintf(w, "; said: %s", res.Stated)
+		} else if res.Stated != nil {
+			fmt.Fprintf(w, "; but said: %s (×%s)", res.Stated, digits(res.Ratio, 3))
+		}
+		fmt.Fprintln(w)
+	}
+	for _, line := range wrap(s.Finding, 104) {
+		fmt.Fprintf(w, "  %s\n", line)
+	}
 }

@@ -33,7 +33,10 @@ type auditCmd struct {
 	Set     map[string]string `help:"Replace an assumption: price.h800=1.5, pue=1.1, tokens=15t." mapsep:"none" placeholder:"KEY=VALUE"`
 	Claims  string            `help:"A file of claims, hardware, prices and sources that adds to what is built in." placeholder:"FILE"`
 	Explain string            `help:"Show one figure down to its sources." placeholder:"FIGURE"`
-	JSON    bool              `help:"Print one JSON object."`
+	Compare []string          `help:"Put claims side by side." placeholder:"A,B,C"`
+	All     bool              `help:"Audit every claim and every statement."`
+	JSON    bool              `help:"Print JSON: one object, or an array with --all and --compare."`
+	CSV     bool              `name:"csv" help:"Print claims under the column names of Epoch AI's table."`
 }
 
 func (auditCmd) Help() string {
@@ -46,6 +49,12 @@ func (c *auditCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	if c.All || len(c.Compare) > 0 {
+		return c.several(d)
+	}
+	if st := d.FindStatement(c.Claim); st != nil && c.Claim != "" {
+		return c.statement(d, st)
+	}
 	claim, err := c.claim(d)
 	if err != nil {
 		return err
@@ -54,7 +63,7 @@ func (c *auditCmd) Run() error {
 		d.List(os.Stdout)
 		return nil
 	}
-	r, err := d.Audit(claim, audit.Settings{Grid: c.Grid, Set: c.Set})
+	r, err := d.Audit(claim, c.settings())
 	if err != nil {
 		return err
 	}
@@ -62,6 +71,54 @@ func (c *auditCmd) Run() error {
 	case c.Explain != "":
 		return r.Explain(os.Stdout, d, c.Explain)
 	case c.JSON:
+		return r.JSON(os.Stdout, d)
+	case c.CSV:
+		return audit.CSV(os.Stdout, d, []*audit.Report{r})
+	}
+	r.Text(os.Stdout)
+	return nil
+}
+
+func (c *auditCmd) settings() audit.Settings { return audit.Settings{Grid: c.Grid, Set: c.Set} }
+
+// several audits all claims and statements, or those to compare.
+func (c *auditCmd) several(d *audit.Data) error {
+	var claims []*audit.Report
+	var statements []*audit.StatementReport
+	var err error
+	if c.All {
+		claims, statements, err = d.All(c.settings())
+	}
+	for _, name := range c.Compare {
+		claim, err := d.Find(name)
+		if err != nil {
+			return err
+		}
+		r, err := d.Audit(claim, c.settings())
+		if err != nil {
+			return err
+		}
+		claims = append(claims, r)
+	}
+	switch {
+	case err != nil:
+		return err
+	case c.JSON:
+		return audit.AllJSON(os.Stdout, d, claims, statements)
+	case c.CSV:
+		return audit.CSV(os.Stdout, d, claims)
+	case c.All:
+		return audit.Summary(os.Stdout, claims, statements)
+	}
+	return audit.Compare(os.Stdout, claims)
+}
+
+func (c *auditCmd) statement(d *audit.Data, st *audit.Statement) error {
+	r, err := d.AuditStatement(st)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
 		return r.JSON(os.Stdout, d)
 	}
 	r.Text(os.Stdout)

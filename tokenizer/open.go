@@ -18,7 +18,7 @@ import (
 var ErrNeedsKind = errors.New("a rank file does not say how text is split: its kind is needed")
 
 // Open reads a tokenizer from a file or folder: a tokenizer.json (also gzipped; settings are read from the files beside it), a Hugging Face
-// folder, a GGUF file, a SentencePiece .model. Rank files say too little on their own: see OpenRanks.
+// folder, a GGUF file, a SentencePiece .model, Moonshot's tiktoken.model. Other rank files say too little on their own: see OpenRanks.
 func Open(path string) (*Tokenizer, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -38,6 +38,9 @@ func Open(path string) (*Tokenizer, error) {
 		return wrap(path)(FromGGUF(&f.Meta))
 	case ".tiktoken":
 		return nil, fmt.Errorf("%s: %w", path, ErrNeedsKind)
+	}
+	if filepath.Base(name) == "tiktoken.model" {
+		return wrap(path)(openMoonshot(path))
 	}
 	data, err := readFile(path)
 	if err != nil {
@@ -72,16 +75,24 @@ func wrap(path string) func(*Tokenizer, error) (*Tokenizer, error) {
 	}
 }
 
+// openFolder opens what a checkpoint's folder holds.
 func openFolder(dir string) (*Tokenizer, error) {
-	for _, name := range []string{"tokenizer.json", "tokenizer.json.gz", "tokenizer.model"} {
+	for _, name := range []string{"tokenizer.json", "tokenizer.json.gz", "tiktoken.model", "tokenizer.model"} {
 		path := filepath.Join(dir, name)
-		if _, err := os.Stat(path); err == nil {
-			return Open(path)
-		} else if !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
 			return nil, err
 		}
+		t, err := Open(path)
+		if err == nil && name == "tokenizer.model" { // as Hugging Face has it: chat templates need the control tokens
+			if err = t.parseControl(); err == nil {
+				err = t.configure(dir)
+			}
+		}
+		return t, err
 	}
-	return nil, fmt.Errorf("%s: no tokenizer.json or tokenizer.model in this folder", dir)
+	return nil, fmt.Errorf("%s: no tokenizer.json, tokenizer.model or tiktoken.model in this folder", dir)
 }
 
 // Bounds on what is read: the largest published tokenizers have some 35 MB, and text shrinks about sixfold.

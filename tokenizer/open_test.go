@@ -131,3 +131,46 @@ func TestRolesGGUF(t *testing.T) {
 		t.Errorf("stories260K: %v around nothing", got)
 	}
 }
+
+// TestOpenMoonshot opens a folder of the form of Kimi-K2's.
+func TestOpenMoonshot(t *testing.T) {
+	var ranks strings.Builder
+	for b := range 256 {
+		ranks.WriteString(rankLine(string([]byte{byte(b)}), b))
+	}
+	for i, s := range []string{"he", "ll", "hell", "hello", "中", "中文"[:5]} {
+		ranks.WriteString(rankLine(s, 256+i))
+	}
+	config := `{"bos_token": "[BOS]", "eos_token": "[EOS]", "added_tokens_decoder": {"262": {"content": "[BOS]", "special": true},
+		"263": {"content": "[EOS]", "special": true}, "264": {"content": "<think>", "special": false}}}`
+	dir := folder(t, map[string]string{"tiktoken.model": ranks.String(), "tokenizer_config.json": config})
+	tok, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := tok.Encode("[BOS]hello<think>中<|reserved_token_300|>", Options{}), []int32{262, 259, 264, 260, 300}; !slices.Equal(got, want) {
+		t.Errorf("got %v want %v", got, want)
+	}
+	if r := tok.Roles(); r.BOS != 262 || r.EOS != 263 || !slices.Contains(r.EOG, 263) || tok.VocabSize() != 262+258 || tok.IsSpecial(264) {
+		t.Errorf("%+v of %d", r, tok.VocabSize())
+	}
+	for _, bad := range []string{`{}`, `{"added_tokens_decoder": {"5": {"content": "x"}}}`} {
+		dir := folder(t, map[string]string{"tiktoken.model": ranks.String(), "tokenizer_config.json": bad})
+		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "added_tokens_decoder") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+// TestOpenSentencePieceFolder: in a checkpoint's folder, control tokens are recognised.
+func TestOpenSentencePieceFolder(t *testing.T) {
+	dir := folder(t, map[string]string{"tokenizer.model": string(readData(t, storiesModel)),
+		"tokenizer_config.json": `{"bos_token": "<s>", "add_bos_token": true, "chat_template": "X"}`})
+	tok, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := tok.Encode("hello</s>", Options{AddSpecial: true}), []int32{1, 281, 306, 414, 2}; !slices.Equal(got, want) || tok.ChatTemplate() != "X" {
+		t.Errorf("got %v want %v", got, want)
+	}
+}

@@ -220,6 +220,20 @@ func (m *spmModel) bpe(v *vocab, byteIDs *[256]int32) *bpe {
 	return b
 }
 
+// parseControl makes control tokens recognised in text, each part between them normalised by itself.
+func (t *Tokenizer) parseControl() error {
+	var tokens []addedToken
+	for id := range int32(len(t.flags)) {
+		if t.IsSpecial(id) && id != t.roles.UNK {
+			tokens = append(tokens, addedToken{text: t.piece(id), id: id, special: true})
+			t.flags[id] |= flagAdded
+		}
+	}
+	var err error
+	t.added.raw, err = newMatcher(tokens)
+	return err
+}
+
 // byteTokens finds the pieces of a byte fallback; nil without one.
 func (m *spmModel) byteTokens() (*[256]int32, error) {
 	if !m.byteFallback {

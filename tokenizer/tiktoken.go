@@ -11,11 +11,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
+// addSpecial enters special tokens with ids one after the other.
+type addSpecial func(id int32, special bool, names ...string)
+
 // rankKind is what a rank file leaves unsaid.
 type rankKind struct {
 	name    string
 	exprs   []string
-	special func(add func(id int32, special bool, names ...string))
+	special func(ranks int32, add addSpecial) // ranks is one more than the highest rank
 	bos     string
 	eos     []string // the first is EOS, all end an answer
 	nfc     bool
@@ -30,16 +33,16 @@ const (
 
 // rankKinds lists the kinds with their special tokens, which are not in the files.
 var rankKinds = []rankKind{
-	{name: "cl100k", exprs: []string{exprCL100k}, eos: []string{"<|endoftext|>"}, special: func(add func(int32, bool, ...string)) {
+	{name: "cl100k", exprs: []string{exprCL100k}, eos: []string{"<|endoftext|>"}, special: func(_ int32, add addSpecial) {
 		add(100257, true, "<|endoftext|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>")
 		add(100276, true, "<|endofprompt|>")
 	}},
-	{name: "o200k", exprs: []string{exprGPT4o}, eos: []string{"<|endoftext|>"}, special: func(add func(int32, bool, ...string)) {
+	{name: "o200k", exprs: []string{exprGPT4o}, eos: []string{"<|endoftext|>"}, special: func(_ int32, add addSpecial) {
 		add(199999, true, "<|endoftext|>")
 		add(200018, true, "<|endofprompt|>")
 	}},
 	{name: "o200k-harmony", exprs: []string{exprGPT4o}, bos: "<|startoftext|>", eos: []string{"<|return|>", "<|call|>"}, special: harmonyTokens},
-	{name: "r50k", exprs: []string{exprR50k}, eos: []string{"<|endoftext|>"}, special: func(add func(int32, bool, ...string)) {
+	{name: "r50k", exprs: []string{exprR50k}, eos: []string{"<|endoftext|>"}, special: func(_ int32, add addSpecial) {
 		add(50256, true, "<|endoftext|>")
 	}},
 	{name: "qwen2", exprs: []string{exprQwen2}, eos: []string{"<|im_end|>", "<|endoftext|>"}, nfc: true, plain: true, special: qwenTokens},
@@ -48,7 +51,7 @@ var rankKinds = []rankKind{
 }
 
 // harmonyTokens are those of gpt-oss. <|endofprompt|> and <|reserved_200018|> are one token.
-func harmonyTokens(add func(id int32, special bool, names ...string)) {
+func harmonyTokens(_ int32, add addSpecial) {
 	add(199998, true, "<|startoftext|>", "<|endoftext|>")
 	names := map[int32]string{200002: "return", 200003: "constrain", 200005: "channel", 200006: "start", 200007: "end", 200008: "message",
 		200012: "call"}
@@ -63,7 +66,7 @@ func harmonyTokens(add func(id int32, special bool, names ...string)) {
 }
 
 // qwenTokens are those of Qwen2.5.
-func qwenTokens(add func(id int32, special bool, names ...string)) {
+func qwenTokens(_ int32, add addSpecial) {
 	add(151643, true, "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>",
 		"<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>")
 	add(151657, false, "<tool_call>", "</tool_call>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|fim_pad|>", "<|repo_name|>",
@@ -71,7 +74,7 @@ func qwenTokens(add func(id int32, special bool, names ...string)) {
 }
 
 // deepseekTokens are those of DeepSeek-R1 and V3.1; in V3 <think> and </think> are placeholders.
-func deepseekTokens(add func(id int32, special bool, names ...string)) {
+func deepseekTokens(_ int32, add addSpecial) {
 	add(0, true, "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>")
 	for i := range int32(798) {
 		add(128000+i, true, fmt.Sprintf("<｜place▁holder▁no▁%d｜>", i))
@@ -196,7 +199,7 @@ func readRanks(data string) ([]string, error) {
 func (k *rankKind) addSpecial(t *Tokenizer, names []string) ([]string, matcher, error) {
 	var tokens []addedToken
 	var err error
-	k.special(func(id int32, special bool, texts ...string) {
+	k.special(int32(len(names)), func(id int32, special bool, texts ...string) {
 		for i, text := range texts {
 			id := id + int32(i)
 			for int(id) >= len(names) {

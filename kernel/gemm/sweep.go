@@ -13,6 +13,7 @@ import (
 
 const (
 	sweepCols  = 64                // columns of C that a core computes: 4 lines
+	sweepRows  = 32 * tileRows     // rows of A packed at a time
 	sweepWide  = 2 * sweepCols     // columns of B packed at a time
 	sweepSteps = 96                // rows of B packed at a time, a multiple of 4
 	sweepBlock = sweepWide * 4 * 4 // bytes of 4 packed rows of B
@@ -79,15 +80,48 @@ func (o *outer) run(k0, k1 int, s *Scratch) {
 		}
 		return
 	}
-	for k := k0; k < k1; k += sweepWide {
-		cols := min(sweepWide, k1-k)
-		for from := 0; from < o.steps; from += sweepSteps {
-			to := min(from+sweepSteps, o.steps)
-			o.pack(s, k, cols, from, to)
-			for c := 0; c < cols; c += sweepCols {
-				o.columns(s, k+c, min(sweepCols, cols-c), c, from, to)
+	if o.aStep == 1 {
+		for k := k0; k < k1; k += sweepWide {
+			for from := 0; from < o.steps; from += sweepSteps {
+				o.panel(s, k, min(k+sweepWide, k1), from, 0, o.rows)
 			}
 		}
+		return
+	}
+	// A step of A lies across its rows, each in another line, and at a stride that may be bad for caches: bring blocks of it together.
+	for i := 0; i < o.rows; i += sweepRows {
+		end := min(i+sweepRows, o.rows)
+		for from := 0; from < o.steps; from += sweepSteps {
+			o.packA(s, i, end, from)
+			for k := k0; k < k1; k += sweepWide {
+				o.panel(s, k, min(k+sweepWide, k1), from, i, end)
+			}
+		}
+	}
+}
+
+// packA copies rows i0 to i1 of A, from a step on, to the scratch: tile by tile, step by step, the values of its rows.
+func (o *outer) packA(s *Scratch, i0, i1, from int) {
+	dst := s.sweepA()
+	for r := from; r < min(from+sweepSteps, o.steps); r++ {
+		row := o.a[r*o.aStep:]
+		for i := i0; i < i1; i += tileRows {
+			copy(dst[(i-i0)*sweepSteps+(r-from)*tileRows:][:tileRows], row[i:min(i+tileRows, i1)])
+		}
+	}
+}
+
+// sweepA is the part of the scratch that holds sweepRows rows of A.
+func (s *Scratch) sweepA() []float32 {
+	return unsafe.Slice((*float32)(ptr(s.wide)), sweepRows*sweepSteps)
+}
+
+// panel sums the columns k to end of the rows i0 to i1 of C, over the steps of one packing of B.
+func (o *outer) panel(s *Scratch, k, end, from, i0, i1 int) {
+	to := min(from+sweepSteps, o.steps)
+	o.pack(s, k, end-k, from, to)
+	for c := k; c < end; c += sweepCols {
+		o.columns(s, c, min(sweepCols, end-c), c-k, span{from, to}, i0, i1)
 	}
 }
 
@@ -103,20 +137,28 @@ func (o *outer) pack(s *Scratch, k, cols, from, to int) {
 	}
 }
 
-// columns runs the cores down the rows of C, over cols of at most 64 columns from k on, whose packed lines begin at column c of the panel.
-func (o *outer) columns(s *Scratch, k, cols, c, from, to int) {
+// columns runs the cores down the rows i0 to i1 of C, over cols of at most 64 columns from k on, whose packed lines begin at column c of the
+// panel.
+func (o *outer) columns(s *Scratch, k, cols, c int, steps span, i0, i1 int) {
 	cores := &tables[cpu.Current()].sweep
 	t := &s.sweep
 	*t = sweep{
-		aRow: uintptr(4 * o.aRow), aStep: uintptr(4 * o.aStep), b: unsafe.Add(ptr(s.panels), c/lineF32*panelStep), bNext: sweepBlock,
-		steps: to - from,
+		aRow: uintptr(4 * o.aRow), aStep: 4, b: unsafe.Add(ptr(s.panels), c/lineF32*panelStep), bNext: sweepBlock,
+		steps: steps.to - steps.from,
 	}
-	if o.cont || from > 0 {
+	if o.aStep != 1 { // packed
+		t.aRow, t.aStep = 4, 4*tileRows
+	}
+	if o.cont || steps.from > 0 {
 		t.cont = 1
 	}
-	for i := 0; i < o.rows; i += tileRows {
-		t.rows = min(tileRows, o.rows-i)
-		t.a = unsafe.Pointer(&o.a[i*o.aRow+from*o.aStep])
+	for i := i0; i < i1; i += tileRows {
+		t.rows = min(tileRows, i1-i)
+		if o.aStep == 1 {
+			t.a = unsafe.Pointer(&o.a[i*o.aRow+steps.from])
+		} else {
+			t.a = unsafe.Pointer(&s.sweepA()[(i-i0)*sweepSteps])
+		}
 		if cols == sweepCols {
 			t.c, t.cRow = unsafe.Pointer(&o.c[i*o.ldc+k]), uintptr(4*o.ldc)
 			cores[t.rows](t)

@@ -12,7 +12,7 @@ import (
 )
 
 // sweepShapes are rows of C, summed rows, columns.
-var sweepShapes = [][3]int{{1, 1, 1}, {2, 3, 17}, {6, 4, 64}, {7, 97, 65}, {5, 100, 129}, {13, 5, 200}, {3, 0, 20}, {12, 193, 64}, {1, 7, 300}}
+var sweepShapes = [][3]int{{1, 1, 1}, {2, 3, 17}, {6, 4, 64}, {7, 97, 65}, {5, 100, 129}, {13, 5, 200}, {3, 0, 20}, {12, 193, 64}, {1, 7, 300}, {200, 9, 31}}
 
 func TestMulNN(t *testing.T) {
 	testutil.EachLevel(t, func(t *testing.T, l cpu.Level) {

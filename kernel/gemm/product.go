@@ -12,7 +12,7 @@ const (
 	blockRows = 96   // a multiple of tileRows
 	blockCols = 48   // a multiple of panelCols
 	maxLines  = 64   // of a chunk
-	wideLines = 2048 // of 16 values: what X is widened to, at a time
+	wideLines = 2304 // of 16 values: what X is widened to, at a time
 
 	directRows = 24 // up to so many rows of X, W is read where it lies,
 	directCols = 8  // so many columns at a time

@@ -98,6 +98,11 @@ func TestAllClaims(t *testing.T) {
 		if n := strings.Count(page.String(), "\n"); n > 26 {
 			t.Errorf("%s: %d lines", c.ID, n)
 		}
+		for line := range strings.Lines(page.String()) {
+			if n := len([]rune(line)); n > pageWidth+8 {
+				t.Errorf("%s: %d columns: %s", c.ID, n, line)
+			}
+		}
 		if err := r.JSON(&obj, d); err != nil || !json.Valid(obj.Bytes()) {
 			t.Errorf("%s: JSON: %v", c.ID, err)
 		}

@@ -100,5 +100,5 @@ type Change struct {
 
 // String says it in words.
 func (c Change) String() string {
-	return fmt.Sprintf("%s at %s in place of %s (×%s) makes it %s", c.Figure.Title, c.Figure.format(c.To), c.Figure, digits(c.Factor, 3), c.Verdict)
+	return fmt.Sprintf("%s ×%s (%s) makes it %s", c.Figure.Title, digits(c.Factor, 3), c.Figure.format(c.To), c.Verdict)
 }

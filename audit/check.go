@@ -45,6 +45,11 @@ func (d *Data) check() error {
 		}
 		fail(d.checkOrigin("price of "+p.Item, p.Standing, p.Sources))
 	}
+	for _, a := range d.Architectures {
+		_, _, err := d.architecture(&Claim{arch: a})
+		fail(err)
+		fail(d.checkOrigin("architecture "+a.ID, a.Standing, a.Sources))
+	}
 	for _, s := range d.Statements {
 		fail(d.checkStatement(s))
 	}

@@ -56,6 +56,9 @@ func (d *Data) Find(name string) (*Claim, error) {
 	score := 0
 	for _, c := range d.Claims {
 		sc := max(match(n, normal(c.ID)), match(n, normal(c.Name)))
+		if c.reading() && normal(c.ID) != n {
+			sc -= 300
+		}
 		switch {
 		case sc > score:
 			best, score = []*Claim{c}, sc

@@ -52,7 +52,8 @@ type Claim struct {
 	Note      string           `json:"note"`
 	Grid      string           `json:"grid,omitempty"`
 
-	flags bool // given on the command line
+	flags bool          // given on the command line
+	arch  *Architecture // given with it
 }
 
 // Part is an accelerator.
@@ -143,6 +144,8 @@ type Data struct {
 	Rules       []*Method         `json:"rules,omitempty"`
 	Statements  []*Statement      `json:"statements,omitempty"`
 
+	Architectures []*Architecture `json:"architectures,omitempty"`
+
 	sheets map[string]*Sheet // of claims already audited, for statements
 }
 
@@ -198,6 +201,7 @@ func (d *Data) decode(text []byte) error {
 	d.Serving = merge(d.Serving, in.Serving, func(m *Measured) string { return m.ID })
 	d.Rules = merge(d.Rules, in.Rules, func(m *Method) string { return m.ID })
 	d.Statements = merge(d.Statements, in.Statements, func(s *Statement) string { return s.ID })
+	d.Architectures = merge(d.Architectures, in.Architectures, func(a *Architecture) string { return a.ID })
 	d.sheets = map[string]*Sheet{}
 	return nil
 }

@@ -48,6 +48,7 @@ type jsonReport struct {
 	Name        string            `json:"name"`
 	Verdict     Verdict           `json:"verdict"`
 	Qualifier   string            `json:"qualifier,omitempty"`
+	Hint        string            `json:"hint,omitempty"`
 	Lacks       string            `json:"lacks,omitempty"`
 	Tests       []jsonTest        `json:"tests"`
 	Figures     []jsonFigure      `json:"figures"`
@@ -92,7 +93,7 @@ func (r *Report) Assumptions() (out []*Figure) {
 
 // report gathers what the JSON shows.
 func (r *Report) report(d *Data) jsonReport {
-	out := jsonReport{Claim: r.Claim.ID, Name: r.Claim.Name, Verdict: r.Verdict, Qualifier: r.Qualifier, Lacks: r.Lacks(), Note: r.Claim.Note,
+	out := jsonReport{Claim: r.Claim.ID, Name: r.Claim.Name, Verdict: r.Verdict, Qualifier: r.Qualifier, Lacks: r.Lacks(), Hint: r.Hint, Note: r.Claim.Note,
 		Tests: []jsonTest{}, Figures: []jsonFigure{}, LeavesOut: []jsonOmission{}, Assumptions: []jsonFigure{}, Changes: []jsonChange{}, Sources: map[string]Source{}}
 	for _, t := range r.Tests {
 		out.Tests = append(out.Tests, jsonTest{t.Name, t.Passed, t.Value, t.Limit, t.Unit, t.Worst, t.Detail})

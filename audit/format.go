@@ -19,7 +19,10 @@ func (f *Figure) format(r Range) string {
 
 // trimUnit drops from the first of two numbers the unit that the second repeats.
 func trimUnit(lo, hi string) string {
-	i := max(strings.LastIndexByte(lo, ' '), strings.IndexByte(lo, '/'))
+	i := strings.IndexByte(lo, ' ')
+	if i < 0 {
+		i = strings.IndexByte(lo, '/')
+	}
 	if i < 0 || !strings.HasSuffix(hi, lo[i:]) {
 		return lo
 	}

@@ -12,8 +12,15 @@ func row(w io.Writer, label, value, origin string) {
 	if pad := 27 - len([]rune(value)); pad > 0 {
 		value += strings.Repeat(" ", pad)
 	}
-	fmt.Fprintf(w, "  %-13s %s %s\n", label, value, origin)
+	lines := wrap(origin, pageWidth-44)
+	fmt.Fprintf(w, "  %-13s %s %s\n", label, value, lines[0])
+	for _, l := range lines[1:] {
+		fmt.Fprintf(w, "%42s%s\n", "", l)
+	}
 }
+
+// pageWidth is the columns that lines are broken at.
+const pageWidth = 112
 
 // origin is a figure's formula with numbers, or its sources.
 func (f *Figure) origin() string {
@@ -30,7 +37,9 @@ func (r *Report) Text(w io.Writer) {
 	if r.Qualifier != "" {
 		verdict += " (" + r.Qualifier + ")"
 	}
-	fmt.Fprintf(w, "%s: %s\n", r.heading(), verdict)
+	for _, line := range wrap(r.heading()+": "+verdict, pageWidth-4) {
+		fmt.Fprintln(w, line)
+	}
 	for _, line := range []struct{ label, id string }{{"compute", "flop"}, {"hours", "hours"}, {"achieved", "rate"}} {
 		if f := s.Get(line.id); f != nil {
 			row(w, line.label, f.String(), f.origin())
@@ -39,8 +48,11 @@ func (r *Report) Text(w io.Writer) {
 	r.textUtilisation(w)
 	for _, line := range []struct{ label, id string }{{"run", "run_days"}, {"all stages", "bill_days"}, {"price", "price"}} {
 		if f := s.Get(line.id); f != nil {
-			row(w, line.label, f.String(), f.origin()+r.beside(line.id))
+			row(w, line.label, f.String(), f.origin())
 		}
+	}
+	if m := r.market(); m != "" && s.Has("price") {
+		fmt.Fprintf(w, "  %-13s %s\n", "an hour", m)
 	}
 	for _, line := range []struct{ label, id string }{{"rented", "rented"}, {"owned", "owned"}, {"energy", "energy"}, {"energy", "energy_model"}, {"CO2", "co2"}, {"CO2", "co2_model"},
 		{"at 40 %, $2", "reference"}, {"base model", "base_bill"}} {
@@ -50,8 +62,13 @@ func (r *Report) Text(w io.Writer) {
 	}
 	r.textBoundary(w)
 	r.textTests(w)
+	if hint := r.Hint; hint != "" {
+		fmt.Fprintf(w, "  %s\n", hint)
+	}
 	if len(r.Changes) > 0 {
-		fmt.Fprintf(w, "  to change it: %s\n", r.nearest(2))
+		for _, line := range wrap("to change it: "+r.nearest(2), pageWidth-4) {
+			fmt.Fprintf(w, "  %s\n", line)
+		}
 	}
 	fmt.Fprintf(w, "  [sources] and formulas: penny audit --explain FIGURE; all figures: --json; the page: --html FILE\n")
 }
@@ -74,16 +91,18 @@ func (r *Report) heading() string {
 
 func (r *Report) textUtilisation(w io.Writer) {
 	var values, origins []string
+	var source string
 	for _, prec := range []string{"bf16", "fp8"} {
 		m, p := r.Sheet.Get("mfu_"+prec), r.Sheet.Get("peak_"+prec)
 		if m == nil {
 			continue
 		}
 		values = append(values, m.String()+" "+prec)
-		origins = append(origins, m.Filled+" ["+p.Source+"]")
+		origins = append(origins, "÷ "+short(p.In().Central))
+		source = p.Source
 	}
 	if len(values) > 0 {
-		row(w, "of dense peak", strings.Join(values, ", "), strings.Join(origins, "; "))
+		row(w, "of dense peak", strings.Join(values, ", "), short(r.in("rate").Central)+" "+strings.Join(origins, ", ")+" TFLOP/s/GPU ["+source+"]")
 	} else if m := r.Sheet.Get("mfu"); m != nil {
 		row(w, "of dense peak", m.String(), m.Filled)
 	}
@@ -92,26 +111,24 @@ func (r *Report) textUtilisation(w io.Writer) {
 	}
 }
 
-// beside compares the price with the market's.
-func (r *Report) beside(id string) string {
-	if id != "price" {
-		return ""
-	}
-	out := ""
+// market is what an hour costs elsewhere.
+func (r *Report) market() string {
+	var out []string
 	for _, other := range []struct{ label, id string }{{"rent", "rental"}, {"owner", "owned_line"}, {"electricity", "power_hour"}} {
 		if f := r.Sheet.Get(other.id); f != nil {
-			out += "; " + other.label + " " + strings.ReplaceAll(f.String(), "/GPU-hour", "")
+			text := other.label + " " + strings.ReplaceAll(f.String(), "/GPU-hour", "")
 			if f.Source != "" {
-				out += " [" + f.Source + "]"
+				text += " [" + f.Source + "]"
 			}
+			out = append(out, text)
 		}
 	}
-	return out
+	return strings.Join(out, "; ")
 }
 
 func (r *Report) textBoundary(w io.Writer) {
 	if r.Claim.LeavesOut != "" {
-		for i, line := range wrap("leaves out: "+r.Claim.LeavesOut+" ["+strings.Join(r.Claim.Sources, ", ")+"]", 104) {
+		for i, line := range wrap("leaves out: "+r.Claim.LeavesOut+" ["+strings.Join(r.Claim.Sources, ", ")+"]", pageWidth-4) {
 			if i < 3 {
 				fmt.Fprintf(w, "  %s\n", line)
 			}
@@ -122,7 +139,7 @@ func (r *Report) textBoundary(w io.Writer) {
 		steps = append(steps, st.Boundary+" "+st.Figure.String())
 	}
 	if len(steps) > 1 {
-		for _, line := range wrap("ladder: "+strings.Join(steps, " → ")+" [rnd, hidden, cottier, epochdb]", 104) {
+		for _, line := range wrap("ladder: "+strings.Join(steps, " → ")+" [rnd, hidden, cottier, epochdb]", pageWidth-4) {
 			fmt.Fprintf(w, "  %s\n", line)
 		}
 	}
@@ -138,7 +155,9 @@ func (r *Report) textTests(w io.Writer) {
 	failed := r.Failed()
 	fmt.Fprintf(w, "  tests: %d of %d passed\n", passed, len(r.Tests))
 	for _, t := range failed {
-		fmt.Fprintf(w, "  ✗ %s: %s\n", t.Name, t.Detail)
+		for _, line := range wrap("✗ "+t.Name+": "+t.Detail, pageWidth-4) {
+			fmt.Fprintf(w, "  %s\n", line)
+		}
 	}
 }
 

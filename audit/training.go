@@ -116,6 +116,10 @@ func (d *Data) sheet(c *Claim, set Settings) (*Report, error) {
 		r.HoursBasis = h.basis
 	}
 	rules := append([]Rule{}, running...)
+	if err := d.exactly(r); err != nil {
+		return nil, err
+	}
+	rules = append(rules, counted...)
 	if r.HoursBasis != "dollars" {
 		rules = append(rules, billing...)
 	}

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
+
+	"github.com/pennyml/penny/model"
 )
 
 // Verdict is what the tests of a claim come to.
@@ -44,11 +47,13 @@ type Report struct {
 	Tests       []Test
 	LeavesOut   []Omission
 	Changes     []Change
+	Hint        string // a likely slip behind the verdict
 	Ladder      []Step
 
 	devices []string
 	ignore  func(test string) bool // tests left out; nil for none
 	exact   *Exact
+	config  *model.Config
 }
 
 // Audit holds a claim against the arithmetic.
@@ -60,7 +65,28 @@ func (d *Data) Audit(c *Claim, set Settings) (*Report, error) {
 	r.judge(d)
 	r.boundary(d)
 	r.changes(d)
+	r.hint(d)
 	return r, nil
+}
+
+// hint names a published model of the same size with fewer active parameters, when taking all as active broke the claim.
+func (r *Report) hint(d *Data) {
+	s := r.Sheet
+	if r.Verdict != Impossible && r.Verdict != Implausible || !s.Has("params", "active") || s.Get("active").Central < 0.99*s.Get("params").Central {
+		return
+	}
+	total := s.Get("params").Central
+	for _, c := range d.Claims {
+		known := &Report{Claim: c, Sheet: &Sheet{}}
+		if c.reading() || d.fill(known, Settings{}) != nil || !known.Sheet.Has("params", "active") {
+			continue
+		}
+		p, a := known.Sheet.Get("params"), known.Sheet.Get("active")
+		if ratio := p.Central / total; ratio > 0.99 && ratio < 1.01 && a.Central < 0.5*p.Central {
+			r.Hint = fmt.Sprintf("all parameters are taken as active; %s, of the same size, activates %s a token: --active %s", c.Name, a, strings.ToLower(a.String()))
+			return
+		}
+	}
 }
 
 // judge runs the tests and takes the worst answer.

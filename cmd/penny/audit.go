@@ -29,6 +29,14 @@ type auditCmd struct {
 	Scope     string `help:"What the claim covers: pretraining, RL only, all stages." group:"A claim of your own"`
 	Date      string `help:"When it was made." group:"A claim of your own"`
 
+	Arch         string `help:"The network's config.json: compute is counted from its shapes." type:"existingfile" placeholder:"FILE" group:"A claim of your own"`
+	ArchSequence int    `help:"Tokens of a training sequence." default:"4096" group:"A claim of your own"`
+
+	Serve   bool `help:"Add what serving the model costs." group:"Serving"`
+	Batch   int  `help:"Sequences at once (64)." group:"Serving"`
+	Context int  `help:"Tokens before the one that is made (4096)." group:"Serving"`
+	Servers int  `help:"Accelerators (as few as hold the weights)." group:"Serving"`
+
 	Grid    string            `help:"Grid of the electricity: USA, CHN, FRA, ... (the claim's own)."`
 	Set     map[string]string `help:"Replace an assumption: price.h800=1.5, pue=1.1, tokens=15t." mapsep:"none" placeholder:"KEY=VALUE"`
 	Claims  string            `help:"A file of claims, hardware, prices and sources that adds to what is built in." placeholder:"FILE"`
@@ -67,6 +75,12 @@ func (c *auditCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	if c.Serve || c.Batch > 0 || c.Context > 0 || c.Servers > 0 {
+		c.Serve = true
+		if err := r.Serve(audit.Service{Batch: c.Batch, Context: c.Context, GPUs: c.Servers}); err != nil {
+			return err
+		}
+	}
 	switch {
 	case c.Explain != "":
 		return r.Explain(os.Stdout, d, c.Explain)
@@ -74,6 +88,10 @@ func (c *auditCmd) Run() error {
 		return r.JSON(os.Stdout, d)
 	case c.CSV:
 		return audit.CSV(os.Stdout, d, []*audit.Report{r})
+	}
+	if c.Serve {
+		r.ServeText(os.Stdout)
+		return nil
 	}
 	r.Text(os.Stdout)
 	return nil
@@ -145,7 +163,7 @@ func (c *auditCmd) figures() map[string]string {
 
 // claim is the named one, the one that the flags make, or nil where there is neither.
 func (c *auditCmd) claim(d *audit.Data) (*audit.Claim, error) {
-	own := false
+	own := c.Arch != ""
 	for _, v := range c.figures() {
 		own = own || v != ""
 	}
@@ -153,7 +171,15 @@ func (c *auditCmd) claim(d *audit.Data) (*audit.Claim, error) {
 	case own && c.Claim != "":
 		return nil, hinted{fmt.Errorf("a named claim takes no figures of its own"), "change one with --set tokens=15t"}
 	case own:
-		return audit.FromFlags(c.figures(), map[string]string{"gpu": c.GPU, "precision": c.Precision, "scope": c.Scope, "grid": c.Grid, "date": c.Date})
+		claim, err := audit.FromFlags(c.figures(), map[string]string{"gpu": c.GPU, "precision": c.Precision, "scope": c.Scope, "grid": c.Grid, "date": c.Date})
+		if err != nil || c.Arch == "" {
+			return claim, err
+		}
+		text, err := os.ReadFile(c.Arch)
+		if err != nil {
+			return nil, err
+		}
+		return claim, claim.WithArchitecture(c.Arch, text, c.ArchSequence)
 	case c.Claim == "":
 		return nil, nil
 	}

@@ -30,6 +30,7 @@ type cli struct {
 	Render     renderCmd     `cmd:"" help:"Render conversations with a model's chat template (JSONL in, JSONL out)."`
 	Grade      gradeCmd      `cmd:"" help:"Grade answers: mathematics, choices, format, language, length, repetition (JSONL in, JSONL out)."`
 	Audit      auditCmd      `cmd:"" help:"Hold a claim of what a model cost against the arithmetic."`
+	Plan       planCmd       `cmd:"" help:"What money, days, hardware or energy can train."`
 
 	Version kong.VersionFlag `help:"Print version, Go and instruction-set level."`
 }

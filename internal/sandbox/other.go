@@ -1,0 +1,35 @@
+//go:build !linux
+
+package sandbox
+
+import (
+	"fmt"
+	"runtime"
+)
+
+// Main does nothing here.
+func Main() {}
+
+// Process is a program that runs.
+type Process struct {
+	Talk Talk
+}
+
+// Start refuses.
+func Start(Spec) (*Process, error) {
+	return nil, Available()
+}
+
+// Available says what is missing.
+func Available() error {
+	return fmt.Errorf("%w: namespaces, Landlock and seccomp are Linux's, this is %s", ErrRefused, runtime.GOOS)
+}
+
+// Kill does nothing.
+func (p *Process) Kill() {}
+
+// Wait never follows a Start that refused.
+func (p *Process) Wait() (Result, error) { return Result{}, ErrRefused }
+
+// Layers names what isolation there is: nothing.
+func Layers() []Layer { return nil }

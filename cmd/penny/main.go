@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/pennyml/penny/internal/cpu"
+	"github.com/pennyml/penny/internal/sandbox"
 	"github.com/pennyml/penny/tokenizer"
 )
 
@@ -43,7 +44,10 @@ type hinted struct {
 
 func (h hinted) Unwrap() error { return h.error }
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() {
+	sandbox.Main() // where this process is the first of a sandbox
+	os.Exit(run(os.Args[1:]))
+}
 
 // run executes one command line and returns the exit code: 0 done, 1 failed, 2 wrong usage.
 func run(args []string) int {

@@ -15,12 +15,14 @@ import (
 	"github.com/pennyml/penny/dtype"
 	"github.com/pennyml/penny/format/safetensors"
 	"github.com/pennyml/penny/internal/cpu"
+	"github.com/pennyml/penny/internal/sandbox"
 )
 
 // The test binary is penny itself when this is set, so that tests see exit codes and streams as users do.
 const asPenny = "PENNY_TEST_AS_PENNY"
 
 func TestMain(m *testing.M) {
+	sandbox.Main()
 	if os.Getenv(asPenny) != "" {
 		os.Exit(run(os.Args[1:]))
 	}

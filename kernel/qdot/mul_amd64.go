@@ -63,13 +63,18 @@ func (p *product) clear(n0, n1 int) {
 	}
 }
 
-// panel is panelRows rows of weights from n on, and what comes after them. Rows from n1 on are zeros.
+// aheadBytes is how far ahead of its use memory is prefetched, in whole panels: enough for the latency of busy memory, and little beside the
+// second-level cache.
+const aheadBytes = 24 << 10
+
+// panel is panelRows rows of weights from n on, and what is to be prefetched meanwhile. Rows from n1 on are zeros.
 func (p *product) panel(n, n1 int) (w, ahead []byte) {
 	size := panelRows * p.stride
 	if n+panelRows <= n1 {
 		w = p.w[n*p.stride:]
-		if ahead = w; len(w) >= 2*size {
-			ahead = w[size:]
+		far := (aheadBytes + size - 1) / size * size
+		if ahead = w; len(w) >= far+size {
+			ahead = w[far:]
 		}
 		return w, ahead
 	}

@@ -36,7 +36,7 @@ func (r *Report) change(d *Data, leaf string) (Change, bool) {
 	for _, up := range []float64{1, -1} {
 		inside, outside := 0.0, 0.0
 		var to Verdict
-		for e := 0.05; e <= math.Log(100); e *= 1.3 {
+		for e := 0.05; e <= math.Log(100); e *= 1.5 {
 			if v := r.verdictAt(d, leaf, math.Exp(up*e)); v != r.Verdict {
 				outside, to = e, v
 				break
@@ -46,7 +46,7 @@ func (r *Report) change(d *Data, leaf string) (Change, bool) {
 		if outside == 0 {
 			continue
 		}
-		for range 20 {
+		for range 14 {
 			mid := (inside + outside) / 2
 			if v := r.verdictAt(d, leaf, math.Exp(up*mid)); v != r.Verdict {
 				outside, to = mid, v

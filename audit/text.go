@@ -63,7 +63,9 @@ func (r *Report) Text(w io.Writer) {
 	r.textBoundary(w)
 	r.textTests(w)
 	if hint := r.Hint; hint != "" {
-		fmt.Fprintf(w, "  %s\n", hint)
+		for _, line := range wrap(hint, pageWidth-4) {
+			fmt.Fprintf(w, "  %s\n", line)
+		}
 	}
 	if len(r.Changes) > 0 {
 		for _, line := range wrap("to change it: "+r.nearest(2), pageWidth-4) {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/pennyml/penny/audit"
+	"github.com/pennyml/penny/internal/atomicfile"
 )
 
 type auditCmd struct {
@@ -44,6 +46,7 @@ type auditCmd struct {
 	Compare []string          `help:"Put claims side by side." placeholder:"A,B,C"`
 	All     bool              `help:"Audit every claim and every statement."`
 	JSON    bool              `help:"Print JSON: one object, or an array with --all and --compare."`
+	HTML    string            `name:"html" help:"Write one self-contained page." placeholder:"FILE"`
 	CSV     bool              `name:"csv" help:"Print claims under the column names of Epoch AI's table."`
 }
 
@@ -88,6 +91,8 @@ func (c *auditCmd) Run() error {
 		return r.JSON(os.Stdout, d)
 	case c.CSV:
 		return audit.CSV(os.Stdout, d, []*audit.Report{r})
+	case c.HTML != "":
+		return atomicfile.Write(c.HTML, func(w io.Writer) error { return r.HTML(w, d) })
 	}
 	if c.Serve {
 		r.ServeText(os.Stdout)

@@ -177,30 +177,74 @@ step:
 	VZEROUPPER
 	RET
 
+// e4m3 to bf16, byte by byte: the lower byte is the lower nibble shifted up, the upper byte the next three bits plus half the difference of the
+// biases. Codes whose bits 4 to 6 are zero, the denormals and the smallest normals, are looked up by their lower nibble.
+DATA e4m3Upper<>+0(SB)/8, $0x3C3C3C3C3B3B3B00
+DATA e4m3Upper<>+8(SB)/8, $0x3C3C3C3C3C3C3C3C
+GLOBL e4m3Upper<>(SB), RODATA|NOPTR, $16
+DATA e4m3Lower<>+0(SB)/8, $0x60402000C0800000
+DATA e4m3Lower<>+8(SB)/8, $0xF0E0D0C0B0A09080
+GLOBL e4m3Lower<>(SB), RODATA|NOPTR, $16
+
+DATA e4m3Bytes<>+0(SB)/1, $0xF0
+DATA e4m3Bytes<>+1(SB)/1, $0x07
+DATA e4m3Bytes<>+2(SB)/1, $0x3C // (127-7)/2
+DATA e4m3Bytes<>+3(SB)/1, $0x0F
+DATA e4m3Bytes<>+4(SB)/1, $0x7F
+DATA e4m3Bytes<>+5(SB)/1, $0x80
+GLOBL e4m3Bytes<>(SB), RODATA|NOPTR, $6
+
 // func e4m3ToPairsAVX2(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
 TEXT ·e4m3ToPairsAVX2(SB), NOSPLIT, $0-40
 	CONV_ARGS
-	VMOVDQU evenOdd<>(SB), X10
-	E4M3_CONSTANTS
+	VPBROADCASTB   e4m3Bytes<>+0(SB), Y6
+	VPBROADCASTB   e4m3Bytes<>+1(SB), Y7
+	VPBROADCASTB   e4m3Bytes<>+2(SB), Y8
+	VPBROADCASTB   e4m3Bytes<>+3(SB), Y9
+	VPBROADCASTB   e4m3Bytes<>+4(SB), Y10
+	VPBROADCASTB   e4m3Bytes<>+5(SB), Y11
+	VBROADCASTI128 e4m3Upper<>(SB), Y12
+	VBROADCASTI128 e4m3Lower<>(SB), Y13
+	VPXOR          Y14, Y14, Y14
+	VPCMPEQD       Y15, Y15, Y15
+	VPSLLD         $16, Y15, Y15
 
 step:
 	PREFETCHT1 (SI)(R9*1)
-	VMOVDQU   (SI), X0
-	VPSHUFB   X10, X0, X0
-	VPMOVZXBW X0, Y0
-	E4M3
-	VMOVUPS   Y1, (DI)
-	VMOVUPS   Y0, 256(DI)
-	VMOVDQU   16(SI), X0
-	VPSHUFB   X10, X0, X0
-	VPMOVZXBW X0, Y0
-	E4M3
-	VMOVUPS   Y1, 32(DI)
-	VMOVUPS   Y0, 288(DI)
-	ADDQ      $32, SI
-	ADDQ      $512, DI
-	DECQ      CX
-	JNZ       step
+	VMOVDQU    (SI), Y0
+	VPSLLW     $4, Y0, Y1
+	VPAND      Y6, Y1, Y1      // lower bytes
+	VPSRLW     $4, Y0, Y2
+	VPAND      Y7, Y2, Y2
+	VPCMPEQB   Y14, Y2, Y5
+	VPADDB     Y8, Y2, Y2      // upper bytes
+	VPAND      Y9, Y0, Y3
+	VPSHUFB    Y3, Y12, Y4
+	VPSHUFB    Y3, Y13, Y3
+	VPBLENDVB  Y5, Y4, Y2, Y2
+	VPBLENDVB  Y5, Y3, Y1, Y1
+	VPAND      Y10, Y0, Y3
+	VPCMPEQB   Y10, Y3, Y3
+	VPAND      Y10, Y3, Y3     // NaNs
+	VPAND      Y11, Y0, Y0     // signs
+	VPOR       Y3, Y2, Y2
+	VPOR       Y0, Y2, Y2
+	VPUNPCKLBW Y2, Y1, Y0
+	VPUNPCKHBW Y2, Y1, Y1
+	VPERM2I128 $0x20, Y1, Y0, Y2
+	VPERM2I128 $0x31, Y1, Y0, Y3
+	VPAND      Y15, Y2, Y4
+	VPAND      Y15, Y3, Y5
+	VPSLLD     $16, Y2, Y2
+	VPSLLD     $16, Y3, Y3
+	VMOVUPS    Y4, (DI)
+	VMOVUPS    Y5, 32(DI)
+	VMOVUPS    Y2, 256(DI)
+	VMOVUPS    Y3, 288(DI)
+	ADDQ       $32, SI
+	ADDQ       $512, DI
+	DECQ       CX
+	JNZ        step
 	VZEROUPPER
 	RET
 

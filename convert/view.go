@@ -23,14 +23,6 @@ type block struct {
 	order
 }
 
-// outRows is the number of rows that the block makes.
-func (b block) outRows() int {
-	if b.order == transposed {
-		return b.src.cols
-	}
-	return b.rows
-}
-
 // from is the row of the source that becomes row i.
 func (b block) from(i int) int {
 	switch half := b.rows / 2; b.order {

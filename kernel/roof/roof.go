@@ -4,6 +4,7 @@ package roof
 
 import (
 	"encoding/binary"
+	"runtime"
 	"time"
 
 	"github.com/pennyml/penny/internal/cpu"
@@ -115,13 +116,11 @@ func timed(f func()) time.Duration {
 	return time.Since(t)
 }
 
-var sink uint64
-
 // readWords is ReadBytes for machines without assembly.
 func readWords(b []byte) {
 	var x uint64
 	for ; len(b) >= 8; b = b[8:] {
 		x ^= binary.LittleEndian.Uint64(b)
 	}
-	sink = x
+	runtime.KeepAlive(x)
 }

@@ -144,7 +144,6 @@ var (
 	articles = regexp.MustCompile(`\b(?:a|an|the)\b`)
 	notWord  = regexp.MustCompile(`[^\p{L}\p{N}\s]+`)
 	textCmd  = regexp.MustCompile(`\\(?:text|textbf|textit|textrm|textnormal|mbox|hbox|mathrm|mathbf|mathit|boxed|fbox|operatorname)\b`)
-	command  = regexp.MustCompile(`\\[a-zA-Z]+`)
 )
 
 // words is the normal form of an answer that is text: small letters, no punctuation, no articles, single spaces.

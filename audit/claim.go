@@ -84,10 +84,12 @@ func match(query, name string) int {
 	switch {
 	case query == name:
 		return 1000
+	case strings.HasSuffix(name, query):
+		return 800
 	case strings.HasPrefix(name, query):
-		return 800 - len(name) + len(query)
+		return 700
 	case strings.Contains(name, query):
-		return 600 - len(name) + len(query)
+		return 600
 	}
 	slips := distance(query, name)
 	if limit := len(query) / 4; slips <= limit {

@@ -8,8 +8,11 @@ import (
 	"io"
 	"maps"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/goccy/go-yaml"
 )
 
 //go:embed data
@@ -171,8 +174,14 @@ func Load() (*Data, error) {
 	return d, d.check()
 }
 
-// Add reads a user's file (JSON in the form of the built-in ones), whose entries replace those of the same id, and checks the whole.
+// Add reads a user's file (JSON in the form of the built-in ones, or the same as YAML if it is named so), whose entries replace those of the same id, and checks the whole.
 func (d *Data) Add(name string, text []byte) error {
+	if ext := filepath.Ext(name); ext == ".yaml" || ext == ".yml" {
+		var err error
+		if text, err = yaml.YAMLToJSON(text); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
 	if err := d.decode(text); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}

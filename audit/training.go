@@ -42,13 +42,13 @@ var billing = []Rule{
 }
 
 var costs = []Rule{
-	{"rented", "rented", "$", []string{"billed_hours*rental", "hours*rental"}, ""},
+	{"rented", "the hours rented at market prices", "$", []string{"billed_hours*rental", "hours*rental"}, ""},
 	{"watts", "power of one accelerator, its share of server and building", "W/GPU", []string{"tdp*server_power*draw*pue"}, ""},
 	{"power_hour", "electricity of a GPU-hour", "$/GPU-hour", []string{"watts*tariff"}, ""},
 	{"installed", "one accelerator with server and network", "$/GPU", []string{"purchase*server_markup/(1-network_share)"}, ""},
 	{"owned_hour", "owner's GPU-hour, by the fall in value", "$/GPU-hour", []string{"installed*decline+power_hour"}, ""},
 	{"owned_line", "owner's GPU-hour, straight line", "$/GPU-hour", []string{"installed/(life*use)+power_hour"}, ""},
-	{"owned", "owned", "$", []string{"billed_hours*owned_line", "hours*owned_line"}, ""},
+	{"owned", "the hours on machines of one's own", "$", []string{"billed_hours*owned_line", "hours*owned_line"}, ""},
 	{"fleet", "buying the cluster", "$", []string{"gpus*installed"}, ""},
 	{"energy_model", "energy", "MWh", []string{"billed_hours*watts", "hours*watts"}, ""},
 	{"claimed_watts", "power behind the energy claimed", "W/GPU", []string{"energy/hours"}, ""},

@@ -3,46 +3,55 @@ package qdot
 import (
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"testing"
 
 	"github.com/pennyml/penny/dtype"
 	"github.com/pennyml/penny/internal/cpu"
+	"github.com/pennyml/penny/internal/par"
+	"github.com/pennyml/penny/kernel/roof"
 )
 
-// BenchmarkMul reports GOP/s (two operations a weight and row of activations) and GB/s of weights, on two workers.
+// BenchmarkMul reports GOP/s (two operations a weight and row of activations) and GB/s of weights on all cores, and what share that is of the
+// machine's roof: int8 arithmetic of the level for many rows, memory for one.
 func BenchmarkMul(b *testing.B) {
-	const workers = 2
+	pool := par.New(0)
+	defer pool.Close()
+	read := roof.Read(pool).All
 	for _, l := range cpu.Levels[1 : cpu.Best()+1] {
-		for _, typ := range []dtype.Type{dtype.Q8_0, dtype.Q4_0, dtype.Q4_K, dtype.Q6_K, dtype.Q5_K, dtype.MXFP4} {
-			for _, c := range []struct{ m, n, k int }{{512, 2048, 2048}, {1, 1 << 16, 2048}, {2, 1 << 15, 2048}, {4, 1 << 15, 2048}, {8, 1 << 14, 2048}, {16, 1 << 14, 2048}} {
+		int8Roof := roof.Arithmetic(pool, l).Int8.All
+		for _, typ := range allTypes() {
+			for _, c := range []struct{ m, n, k int }{{1, 1 << 15, 2048}, {4, 1 << 15, 2048}, {8, 1 << 13, 2048}, {512, 2048, 2048}} {
 				b.Run(fmt.Sprintf("%v/%v/m=%d", l, typ, c.m), func(b *testing.B) {
-					r := rand.New(rand.NewPCG(1, 1))
-					w := make([]byte, c.n*typ.RowBytes(c.k))
-					copy(w, weights(r, typ, 16, c.k))
-					for n := 16 * typ.RowBytes(c.k); n < len(w); n *= 2 {
-						copy(w[n:], w[:n])
-					}
-					var a Acts
-					Quantize(&a, FormOf(typ), activations(r, c.m*c.k), c.m, c.k)
-					y, s := make([]float32, c.m*c.n), make([]Scratch, workers)
-					run := func() {
-						var wg sync.WaitGroup
-						for i := range workers {
-							wg.Go(func() { mulAt(l, y, c.n, &a, typ, w, c.n/workers*i, c.n/workers*(i+1), &s[i]) })
-						}
-						wg.Wait()
-					}
+					run, bytes := pooledMul(pool, l, typ, c.m, c.n, c.k)
 					run()
 					for b.Loop() {
 						run()
 					}
-					sec := b.Elapsed().Seconds() / float64(b.N)
-					b.ReportMetric(2*float64(c.m*c.n*c.k)/sec/1e9, "GOP/s")
-					b.ReportMetric(float64(len(w))/sec/1e9, "GB/s")
+					ns := float64(b.Elapsed().Nanoseconds()) / float64(b.N)
+					gops, gbs := 2*float64(c.m*c.n*c.k)/ns, float64(bytes)/ns
+					b.ReportMetric(gops, "GOP/s")
+					b.ReportMetric(gops/int8Roof*100, "%int8")
+					b.ReportMetric(gbs, "GB/s")
+					b.ReportMetric(gbs/read*100, "%read")
 					b.ReportMetric(0, "ns/op")
 				})
 			}
 		}
 	}
+}
+
+// pooledMul is a product on all workers of the pool, and the size of its weights.
+func pooledMul(pool *par.Pool, l cpu.Level, typ dtype.Type, m, n, k int) (run func(), bytes int) {
+	r := rand.New(rand.NewPCG(1, 1))
+	w := make([]byte, n*typ.RowBytes(k))
+	for done := copy(w, weights(r, typ, 16, k)); done < len(w); done *= 2 {
+		copy(w[done:], w[:done])
+	}
+	var a Acts
+	Quantize(&a, FormOf(typ), activations(r, m*k), m, k)
+	y, s := make([]float32, m*n), make([]Scratch, pool.Threads())
+	const piece = 256
+	return func() {
+		pool.Do(n/piece, func(worker, i int) { mulAt(l, y, n, &a, typ, w, i*piece, (i+1)*piece, &s[worker]) })
+	}, len(w)
 }

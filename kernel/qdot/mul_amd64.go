@@ -11,7 +11,7 @@ import (
 type kernels struct {
 	// unpack turns blocks of panelRows (AVX2: 8) weight rows into panel records.
 	unpack func(panel, w *byte, stride, blocks int, ahead *byte)
-	// dot, by the number of rows of activations, is the whole product of as many weight rows.
+	// dot, by the number of rows of activations, is the whole product of as many weight rows. Up to their greatest number it is the faster.
 	dot []dotFunc
 	// gemm, by the number of rows of activations, is the product of a panel.
 	gemm   []gemmFunc
@@ -38,7 +38,7 @@ func mulAt(l cpu.Level, y []float32, ldy int, a *Acts, t dtype.Type, w []byte, n
 		p.clear(n0, n1)
 		return
 	}
-	if a.m <= p.few() {
+	if a.m < len(p.dot) {
 		p.vectors(n0, n1)
 	} else {
 		p.matrix(n0, n1)
@@ -83,9 +83,6 @@ func (p *product) panel(n, n1 int) (w, ahead []byte) {
 	clear(p.s.rows[k:])
 	return p.s.rows, p.s.rows
 }
-
-// few is up to how many rows of activations dot functions are the faster.
-func (p *product) few() int { return len(p.dot) - 1 }
 
 // vectors is the product with few rows of activations: weights are multiplied as they are unpacked.
 func (p *product) vectors(n0, n1 int) {

@@ -195,3 +195,15 @@ func TestQuantizeReusesMemory(t *testing.T) {
 		t.Errorf("%v allocations a call", n)
 	}
 }
+
+func TestMulReusesMemory(t *testing.T) {
+	const n, k = 35, 512
+	for _, m := range []int{1, 20} {
+		var a Acts
+		Quantize(&a, Block256, make([]float32, m*k), m, k)
+		y, w, s := make([]float32, m*n), make([]byte, n*dtype.Q4_K.RowBytes(k)), &Scratch{}
+		if n := testing.AllocsPerRun(5, func() { Mul(y, n, &a, dtype.Q4_K, w, 0, n, s) }); n != 0 {
+			t.Errorf("%d rows of activations: %v allocations a call", m, n)
+		}
+	}
+}

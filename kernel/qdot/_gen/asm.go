@@ -147,7 +147,7 @@ func (f *fn) hold(v vec) place {
 	return place{mem: f.save(v)}
 }
 
-// get is the value in a register, to be followed by put, which writes it back.
+// get is the value in a register: for a last time, or to be followed by put, which writes it back.
 func (f *fn) get(p place) vec {
 	if p.mem != "" {
 		return f.load(p.mem)
@@ -162,9 +162,7 @@ func (f *fn) put(v vec, p place) {
 	}
 }
 
-// take gets the value for the last time.
-func (f *fn) take(p place) vec { return f.get(p) }
-
+// drop forgets the value.
 func (f *fn) drop(p place) {
 	if p.mem == "" {
 		f.release(p.reg)

@@ -319,7 +319,7 @@ func (s *dotSink) scale(d vec) {
 	}
 	s.acc = s.allocs(s.cols)
 	for c, p := range s.isum {
-		v, t := s.take(p), s.alloc()
+		v, t := s.get(p), s.alloc()
 		if s.aux != nil && !s.m.min {
 			s.op("VPSLLD", s.m.offset, s.aux[c], s.aux[c])
 			s.op("VPSUBD", s.aux[c], v, v)

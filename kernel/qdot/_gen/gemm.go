@@ -385,7 +385,7 @@ func (g *gemm) end256(h int, isum []place) {
 		m = g.panel(g.m.floatsAt()+64, h)
 	}
 	for c, p := range isum {
-		v := g.take(p)
+		v := g.get(p)
 		if aux != nil && !g.m.min {
 			g.op("VPSLLVD", g.count, aux[c], aux[c])
 			g.op("VPSUBD", aux[c], v, v)

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -126,4 +127,40 @@ func FuzzAdd(f *testing.F) {
 			d.AuditStatement(s)
 		}
 	})
+}
+
+// The schema for editors names exactly the figures that the loader takes.
+func TestSchema(t *testing.T) {
+	text, err := embedded.ReadFile("data/schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type properties struct {
+		Properties map[string]json.RawMessage `json:"properties"`
+	}
+	var schema struct {
+		Properties map[string]struct {
+			Items struct {
+				Properties map[string]properties `json:"properties"`
+			} `json:"items"`
+		} `json:"properties"`
+	}
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	claims := schema.Properties["claims"].Items.Properties["figures"].Properties
+	for _, f := range claimFields {
+		if _, ok := claims[f.id]; !ok {
+			t.Errorf("the schema lacks %s", f.id)
+		}
+	}
+	parts := schema.Properties["hardware"].Items.Properties["figures"].Properties
+	for id := range partFields {
+		if _, ok := parts[id]; !ok {
+			t.Errorf("the schema lacks %s of hardware", id)
+		}
+	}
+	if len(claims) != len(claimFields) || len(parts) != len(partFields) {
+		t.Errorf("the schema has %d and %d figures, the loader %d and %d", len(claims), len(parts), len(claimFields), len(partFields))
+	}
 }

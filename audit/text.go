@@ -27,6 +27,9 @@ func (f *Figure) origin() string {
 	if f.Filled != "" {
 		return f.Filled
 	}
+	if f.Standing == Given {
+		return "given"
+	}
 	return string(f.Standing) + " [" + f.Source + "]"
 }
 

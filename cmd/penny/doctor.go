@@ -20,17 +20,18 @@ func (doctorCmd) Help() string {
 }
 
 type doctorOut struct {
-	Version  string   `json:"version"`
-	Go       string   `json:"go"`
-	Platform string   `json:"platform"`
-	CPU      string   `json:"cpu"`
-	Cores    int      `json:"cores"`
-	Level    string   `json:"isa"`
-	Best     string   `json:"isa_best"`
-	Levels   []string `json:"isa_available"`
-	Forced   bool     `json:"isa_forced"`
-	Roofs    roofsOut `json:"roofs"`
-	Home     string   `json:"home"`
+	Version  string    `json:"version"`
+	Go       string    `json:"go"`
+	Platform string    `json:"platform"`
+	CPU      string    `json:"cpu"`
+	Cores    int       `json:"cores"`
+	Level    string    `json:"isa"`
+	Best     string    `json:"isa_best"`
+	Levels   []string  `json:"isa_available"`
+	Forced   bool      `json:"isa_forced"`
+	Roofs    roofsOut  `json:"roofs"`
+	Home     string    `json:"home"`
+	Sandbox  isolation `json:"sandbox"`
 }
 
 func (c *doctorCmd) Run() error {
@@ -43,6 +44,7 @@ func (c *doctorCmd) Run() error {
 	}
 	o.Roofs, _ = measureRoofs(0)
 	o.Home, _ = home() // an empty line says enough
+	o.Sandbox = isolationHere()
 	if c.JSON {
 		return json.NewEncoder(os.Stdout).Encode(o)
 	}
@@ -52,5 +54,6 @@ func (c *doctorCmd) Run() error {
 	}
 	fmt.Printf("penny      %s, %s, %s\ncpu        %s, %d cores\nkernels    %s%s; available %v\nmemory     %.1f GB/s read\narithmetic f32 %.0f, bf16 %.0f GFLOP/s, int8 %.0f GOP/s (all cores, at %s)\ncache      %s\n",
 		o.Version, o.Go, o.Platform, o.CPU, o.Cores, o.Level, forced, o.Levels, o.Roofs.MemoryGBs, o.Roofs.F32, o.Roofs.BF16, o.Roofs.Int8, o.Level, o.Home)
+	o.Sandbox.print(os.Stdout)
 	return nil
 }

@@ -29,7 +29,7 @@ type cli struct {
 	Convert    convertCmd    `cmd:"" help:"Rewrite a model: Hugging Face folder or GGUF file, in another format or storage type."`
 	Doctor     doctorCmd     `cmd:"" help:"Show what this machine can do."`
 	Render     renderCmd     `cmd:"" help:"Render conversations with a model's chat template (JSONL in, JSONL out)."`
-	Grade      gradeCmd      `cmd:"" help:"Grade answers: mathematics, choices, format, language, length, repetition (JSONL in, JSONL out)."`
+	Grade      gradeVerb     `cmd:"" help:"Grade answers: mathematics, choices, format, language, length, repetition, code (JSONL in, JSONL out)."`
 	Audit      auditCmd      `cmd:"" help:"Hold a claim of what a model cost against the arithmetic."`
 	Plan       planCmd       `cmd:"" help:"What money, days, hardware or energy can train."`
 

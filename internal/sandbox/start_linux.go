@@ -191,6 +191,10 @@ func (p *Process) Wait() (Result, error) {
 	res := Result{Stdout: p.streams[0].buf.Bytes(), Stderr: p.streams[1].buf.Bytes(), Wall: time.Since(p.started), CPU: p.seen.cpu, MaxRSS: p.seen.rss}
 	if c := p.ending.Load(); c != nil {
 		res.Cause = *c
+		if s := p.cmd.ProcessState; s != nil { // no report came; this counts the first process's own work too
+			res.CPU = max(res.CPU, s.UserTime()+s.SystemTime())
+			res.MaxRSS = max(res.MaxRSS, s.SysUsage().(*syscall.Rusage).Maxrss<<10)
+		}
 		return res, nil
 	}
 	var r report

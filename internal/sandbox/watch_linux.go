@@ -14,19 +14,24 @@ type usage struct {
 	rss int64 // bytes, pages shared with files not counted
 }
 
-// look is how often the watch looks at the tree.
-const look = 10 * time.Millisecond
+// The watch looks at the tree every so often, but not at once: most programs are done before, looking costs as much as they do, and until then
+// each process has its own limits.
+const (
+	firstLook = 100 * time.Millisecond
+	nextLooks = 20 * time.Millisecond
+)
 
 // watch holds the limits that span the process tree: processor time, memory and elapsed time.
 func (p *Process) watch() {
 	defer close(p.watched)
-	tick := time.NewTicker(look)
-	defer tick.Stop()
+	timer := time.NewTimer(min(firstLook, p.limits.Wall))
+	defer timer.Stop()
 	for {
 		select {
 		case <-p.stop:
 			return
-		case <-tick.C:
+		case <-timer.C:
+			timer.Reset(nextLooks)
 		}
 		u := tree(p.cmd.Process.Pid, 0)
 		p.seen = usage{max(p.seen.cpu, u.cpu), max(p.seen.rss, u.rss)}

@@ -84,7 +84,7 @@ func (c *checker) judge(prog *sandbox.Process, job Job, s suite, l sandbox.Limit
 		case 'V':
 			return read(m[1:], key, j.Nonce)
 		case 'X': // the child is gone: its limits are there for answers that never end or are too large
-			return outcome{Wrong, "the checker could not compare the answers within its limits"}, nil
+			return outcome{kind: Wrong, reason: "the checker could not compare the answers within its limits"}, nil
 		default:
 			err = fmt.Errorf("a message %q", m[0])
 		}
@@ -117,13 +117,13 @@ func read(b, key []byte, nonce string) (outcome, error) {
 	}
 	switch r.Kind {
 	case "gone":
-		return outcome{Incomplete, leftEarly}, nil
+		return leftEarly, nil
 	case "grader":
-		return outcome{kindTests, r.Reason}, nil
+		return outcome{kind: kindTests, reason: r.Reason}, nil
 	case "pass":
 		r.Reason = "every test passed"
 	}
-	return outcome{Kind(r.Kind), r.Reason}, nil
+	return outcome{kind: Kind(r.Kind), reason: r.Reason}, nil
 }
 
 // kindTests marks tests that are no tests: an error, not a verdict.

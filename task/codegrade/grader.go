@@ -58,6 +58,15 @@ func (g *Grader) release(c *checker, good bool) {
 	g.idle = append(g.idle, c)
 }
 
+// Interpreter says which python3 this host has, or why none.
+func Interpreter() string {
+	if p, err := findPython(); err != nil {
+		return err.Error()
+	} else {
+		return p.Version + " " + p.Path
+	}
+}
+
 // Grade runs a job. An error that wraps [ErrJob] is about the job (its tests, limits or language); others are about this host.
 func (g *Grader) Grade(job Job) (Verdict, error) {
 	s, err := parseTests(job.Tests)
@@ -72,7 +81,7 @@ func (g *Grader) Grade(job Job) (Verdict, error) {
 	case "", "python", "python3", "py":
 		return g.python3(job, s, l)
 	}
-	return Verdict{}, fmt.Errorf("%w: language %q: want python or go", ErrJob, job.Language)
+	return Verdict{}, fmt.Errorf("%w: language %q: want python", ErrJob, job.Language)
 }
 
 func (g *Grader) python3(job Job, s suite, l sandbox.Limits) (Verdict, error) {

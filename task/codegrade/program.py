@@ -82,8 +82,11 @@ def _serve():
             text = work()
         except BaseException as e:
             try:
-                if not isinstance(e, (SystemExit, AssertionError)):
-                    sys.__excepthook__(type(e), e, e.__traceback__)
+                tb = e.__traceback__
+                while tb is not None and tb.tb_frame.f_code.co_filename != "program.py":
+                    tb = tb.tb_next
+                if tb is not None and not isinstance(e, SystemExit):
+                    sys.__excepthook__(type(e), e, tb)
             except BaseException:
                 pass
             text = failure(e)

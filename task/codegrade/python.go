@@ -91,11 +91,12 @@ func (g *Grader) gradePython(job Job, s suite, l sandbox.Limits) (Verdict, error
 		return Verdict{}, err
 	}
 	out, checkErr := g.converse(prog, job, s, l)
-	if out.kind == Pass || out.kind == Wrong { // let it flush and go; else it may be stuck
+	if out.kind == Pass || out.kind == Wrong { // it may flush
 		writeFrame(prog.Talk.W, []byte("end"))
-		timer := time.AfterFunc(2*time.Second, prog.Kill)
-		defer timer.Stop()
-	} else if out.kind != Incomplete {
+	}
+	if out.gone || out.kind == Pass || out.kind == Wrong { // but not stay
+		defer time.AfterFunc(2*time.Second, prog.Kill).Stop()
+	} else {
 		prog.Kill()
 	}
 	r, err := prog.Wait()
@@ -105,7 +106,7 @@ func (g *Grader) gradePython(job Job, s suite, l sandbox.Limits) (Verdict, error
 	v := Verdict{Kind: out.kind, Reason: out.reason}
 	v.fill(r)
 	limited := r.Cause == sandbox.Time || r.Cause == sandbox.Memory || r.Cause == sandbox.Output || r.Cause == sandbox.Wall
-	if k, reason, ok := ended(r, l); ok && (out.kind == Incomplete || limited) {
+	if k, reason, ok := ended(r, l); ok && (out.gone || limited) {
 		v.Kind, v.Reason = k, reason
 	}
 	v.Verdict = v.Kind == Pass
@@ -125,9 +126,11 @@ func firstError(errs ...error) error {
 type outcome struct {
 	kind   Kind
 	reason string
+	gone   bool // the program hung up
 }
 
-const leftEarly = "the program ended before the tests were done"
+// leftEarly is the outcome where the program hung up; why it did may be known once it has ended.
+var leftEarly = outcome{kind: Incomplete, reason: "the program ended before the tests were done", gone: true}
 
 // converse loads the program, then carries the checker's calls to it and its answers back, until there is a verdict.
 func (g *Grader) converse(prog *sandbox.Process, job Job, s suite, l sandbox.Limits) (outcome, error) {
@@ -136,7 +139,7 @@ func (g *Grader) converse(prog *sandbox.Process, job Job, s suite, l sandbox.Lim
 	}
 	first, err := readFrame(prog.Talk.R)
 	if err != nil {
-		return outcome{Incomplete, leftEarly}, nil
+		return leftEarly, nil
 	}
 	if out, ok := loadFailure(first); ok {
 		return out, nil
@@ -155,20 +158,20 @@ func loadFailure(b []byte) (outcome, bool) {
 	var tag, message, name string
 	var names []string
 	if err := json.Unmarshal(b, &[]any{&tag, &names, &message, &name}); err != nil {
-		return outcome{Runtime, "the program wrote to the channel of its answers"}, true
+		return outcome{kind: Runtime, reason: "the program wrote to the channel of its answers"}, true
 	}
 	name, message = unhex(name), unhex(message)
 	switch {
 	case tag == "ok":
 		return outcome{}, false
 	case name == "MemoryError":
-		return outcome{Memory, "out of memory while loading"}, true
+		return outcome{kind: Memory, reason: "out of memory while loading"}, true
 	case tag == "syntax":
-		return outcome{Syntax, name + ": " + message}, true
+		return outcome{kind: Syntax, reason: name + ": " + message}, true
 	case name == "SystemExit":
-		return outcome{Incomplete, "the program ends itself while loading: no test was run"}, true
+		return outcome{kind: Incomplete, reason: "the program ends itself while loading: no test was run"}, true
 	}
-	return outcome{Runtime, fmt.Sprintf("while loading: %s: %s", name, message)}, true
+	return outcome{kind: Runtime, reason: fmt.Sprintf("while loading: %s: %s", name, message)}, true
 }
 
 // gradeIO runs the program once for each input.

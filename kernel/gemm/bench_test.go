@@ -11,33 +11,57 @@ import (
 	"github.com/pennyml/penny/kernel/roof"
 )
 
-// BenchmarkMul reports each product's speed and its share of the roof that the same instructions reach in a bare loop, measured just before. A
-// product in f32 at AVX2 and one in bf16 there have the same roof.
-func BenchmarkMul(b *testing.B) {
+// The benchmarks cut a product into pieces and take the best time of each, so that a busy machine disturbs them little, and report the share
+// of the roof that bare loops reach on the same threads.
+
+// pieces is a product cut into n pieces of equal work.
+type pieces struct {
+	n    int
+	run  func(i int)
+	best []time.Duration
+}
+
+func (p *pieces) again() {
+	if p.best == nil {
+		p.best = make([]time.Duration, p.n)
+	}
+	for i := range p.n {
+		t := time.Now()
+		p.run(i)
+		if d := time.Since(t); p.best[i] == 0 || d < p.best[i] {
+			p.best[i] = d
+		}
+	}
+}
+
+func (p *pieces) total() (sum float64) {
+	for _, d := range p.best {
+		sum += float64(d)
+	}
+	return sum
+}
+
+// eachSetting runs f for one and two threads at each level.
+func eachSetting(b *testing.B, f func(b *testing.B, pool *par.Pool, l cpu.Level)) {
+	was := cpu.Current()
+	defer func() {
+		if err := cpu.Use(was); err != nil {
+			b.Error(err)
+		}
+	}()
 	for _, threads := range []int{1, 2} {
 		pool := par.New(threads)
-		if pool.Threads() < threads {
-			b.Skip("one CPU")
-		}
 		for _, l := range cpu.Levels[1:] {
-			for _, typ := range []dtype.Type{dtype.F32, dtype.BF16, dtype.F8E4M3} {
-				for _, s := range [][3]int{{512, 2048, 2048}, {512, 2048, 8192}, {512, 1536, 576}} {
-					b.Run(fmt.Sprintf("threads=%d/%v/%v/m=%d/n=%d/k=%d", threads, l, typ, s[0], s[1], s[2]), func(b *testing.B) {
-						benchMul(b, pool, l, typ, s[0], s[1], s[2])
-					})
-				}
+			if cpu.Use(l) == nil && pool.Threads() == threads {
+				b.Run(fmt.Sprintf("threads=%d/%v", threads, l), func(b *testing.B) { f(b, pool, l) })
 			}
 		}
 		pool.Close()
 	}
 }
 
-// product sets up Y = X·Wᵀ over weights of typ, with activations in f32 if the weights are, else in bf16.
-func benchProduct(b *testing.B, pool *par.Pool, l cpu.Level, typ dtype.Type, m, n, k int) (run func(), done func()) {
-	was := cpu.Current()
-	if err := cpu.Use(l); err != nil {
-		b.Skip(err)
-	}
+// columns cuts n columns of Y = X·Wᵀ into pieces; activations are in f32 if the weights are F32 or F16, else in bf16.
+func columns(pool *par.Pool, typ dtype.Type, m, n, k, piece int) *pieces {
 	x := make([]float32, m*k)
 	for i := range x {
 		x[i] = float32(i%17) - 8
@@ -46,76 +70,95 @@ func benchProduct(b *testing.B, pool *par.Pool, l cpu.Level, typ dtype.Type, m, 
 	for i := range w.Data {
 		w.Data[i] = byte(i%23) | 0x10
 	}
-	f32, bf16 := packBoth(x, m, k)
-	xp := bf16
+	if typ == dtype.F8E4M3 {
+		w.BlockN, w.BlockK, w.Scale = 128, 128, make([]float32, ceil(n, 128)*ceil(k, 128))
+		for i := range w.Scale {
+			w.Scale[i] = 1 + float32(i%3)
+		}
+	}
+	f32, xp := packBoth(x, m, k)
 	if typ == dtype.F32 || typ == dtype.F16 {
 		xp = f32
 	}
-	y := make([]float32, m*n)
-	scratch := make([]*Scratch, pool.Threads())
+	y, scratch, from := make([]float32, m*n), make([]*Scratch, pool.Threads()), 0
 	for i := range scratch {
 		scratch[i] = NewScratch()
 	}
-	span := func(worker, lo, hi int) { Mul(y, n, xp, w, lo, hi, scratch[worker]) }
-	return func() { pool.Spans(n, 32, span) }, func() { cpu.Use(was) }
+	span := func(worker, lo, hi int) { Mul(y, n, xp, w, from+lo, from+hi, scratch[worker]) }
+	return &pieces{n: ceil(n, piece), run: func(i int) {
+		from = i * piece
+		pool.Spans(min(piece, n-from), 16, span)
+	}}
 }
 
-func benchMul(b *testing.B, pool *par.Pool, l cpu.Level, typ dtype.Type, m, n, k int) {
-	run, done := benchProduct(b, pool, l, typ, m, n, k)
-	defer done()
-	run()
-	best, top := time.Hour, 0.0
+// measure runs p beside a measurement of the roof until the benchmark has enough.
+func measure(b *testing.B, p *pieces, work float64, unit string, top func() float64) {
+	roof := 0.0
 	for b.Loop() {
-		t := time.Now()
-		run()
-		best = min(best, time.Since(t))
-		top = max(top, roofOf(b, pool, l, typ != dtype.F32))
+		p.again()
+		b.StopTimer()
+		roof = max(roof, top())
+		b.StartTimer()
 	}
-	speed := 2 * float64(m) * float64(n) * float64(k) / float64(best)
-	b.ReportMetric(speed, "GFLOP/s")
-	b.ReportMetric(100*speed/top, "%roof")
+	b.ReportMetric(work/p.total(), unit)
+	b.ReportMetric(100*work/p.total()/roof, "%roof")
 }
 
-// roofOf is the arithmetic roof of a level on all threads of the pool, taken for a few milliseconds.
-func roofOf(b *testing.B, pool *par.Pool, l cpu.Level, bf16 bool) float64 {
-	b.Helper()
-	b.StopTimer()
-	defer b.StartTimer()
-	s := roof.Arithmetic(pool, l)
-	if bf16 {
-		return s.BF16.All
-	}
-	return s.F32.All
-}
-
-// BenchmarkDecode is one row of activations over more weights than the caches hold: bytes of weights a second, and their share of the memory
-// read bandwidth measured beside it.
-func BenchmarkDecode(b *testing.B) {
-	for _, threads := range []int{1, 2} {
-		pool := par.New(threads)
-		for _, l := range cpu.Levels[1:] {
-			for _, typ := range []dtype.Type{dtype.F32, dtype.F16, dtype.BF16, dtype.F8E4M3} {
-				for _, m := range []int{1, 4, 8} {
-					const k, bytes = 2048, 128 << 20
-					n := bytes / typ.RowBytes(k)
-					b.Run(fmt.Sprintf("threads=%d/%v/%v/m=%d", threads, l, typ, m), func(b *testing.B) {
-						run, done := benchProduct(b, pool, l, typ, m, n, k)
-						defer done()
-						best, top := time.Hour, 0.0
-						for b.Loop() {
-							t := time.Now()
-							run()
-							best = min(best, time.Since(t))
-							b.StopTimer()
-							top = max(top, roof.Read(pool).All)
-							b.StartTimer()
+// BenchmarkMul is prefill. At AVX2 f32 and bf16 have the same roof.
+func BenchmarkMul(b *testing.B) {
+	eachSetting(b, func(b *testing.B, pool *par.Pool, l cpu.Level) {
+		for _, typ := range []dtype.Type{dtype.F32, dtype.BF16, dtype.F8E4M3} {
+			for _, s := range [][3]int{{512, 2048, 2048}, {512, 2048, 8192}, {512, 1536, 576}} {
+				m, n, k := s[0], s[1], s[2]
+				b.Run(fmt.Sprintf("%v/m=%d/n=%d/k=%d", typ, m, n, k), func(b *testing.B) {
+					measure(b, columns(pool, typ, m, n, k, 192), 2*float64(m)*float64(n)*float64(k), "GFLOP/s", func() float64 {
+						if s := roof.Arithmetic(pool, l); typ == dtype.F32 {
+							return s.F32.All
+						} else {
+							return s.BF16.All
 						}
-						b.ReportMetric(bytes/float64(best), "GB/s")
-						b.ReportMetric(100*bytes/float64(best)/top, "%roof")
 					})
-				}
+				})
 			}
 		}
-		pool.Close()
-	}
+	})
+}
+
+// BenchmarkDecode is a few rows of activations over more weights than the caches hold: 10^9 bytes of weights a second, and their share of what
+// memory gives.
+func BenchmarkDecode(b *testing.B) {
+	const k, bytes = 2048, 128 << 20
+	eachSetting(b, func(b *testing.B, pool *par.Pool, l cpu.Level) {
+		for _, typ := range []dtype.Type{dtype.F32, dtype.F16, dtype.BF16, dtype.F8E4M3} {
+			for _, m := range []int{1, 4, 8, 16} {
+				b.Run(fmt.Sprintf("%v/m=%d", typ, m), func(b *testing.B) {
+					n := bytes / typ.RowBytes(k)
+					measure(b, columns(pool, typ, m, n, k, n/8), bytes, "GB/s", func() float64 { return roof.Read(pool).All })
+				})
+			}
+		}
+	})
+}
+
+// BenchmarkBackward is the two products of a backward pass, in f32.
+func BenchmarkBackward(b *testing.B) {
+	const m, n, k, piece = 512, 2048, 2048, 128
+	eachSetting(b, func(b *testing.B, pool *par.Pool, l cpu.Level) {
+		dy, w, x, c := make([]float32, m*n), make([]float32, n*k), make([]float32, m*k), make([]float32, n*k)
+		for i := range w {
+			w[i], dy[i%len(dy)], x[i%len(x)] = float32(i%5)-2, float32(i%7)-3, float32(i%3)-1
+		}
+		scratch := []*Scratch{NewScratch(), NewScratch()}
+		weights := Weights{Type: dtype.F32, Data: f32Bytes(w), K: k}
+		from := 0
+		for name, span := range map[string]func(worker, lo, hi int){
+			"MulNN": func(worker, lo, hi int) { MulNN(c, k, dy, m, n, weights, from+lo, from+hi, scratch[worker]) },
+			"AccTN": func(worker, lo, hi int) { AccTN(c, dy, x, m, n, k, from+lo, from+hi, scratch[worker]) },
+		} {
+			b.Run(name, func(b *testing.B) {
+				p := &pieces{n: k / piece, run: func(i int) { from = i * piece; pool.Spans(piece, 32, span) }}
+				measure(b, p, 2*m*n*k, "GFLOP/s", func() float64 { return roof.Arithmetic(pool, l).F32.All })
+			})
+		}
+	})
 }

@@ -176,18 +176,6 @@ func TestMulF32Panel(t *testing.T) {
 	})
 }
 
-func TestPackF32Rounded(t *testing.T) {
-	const m, k = 3, 41
-	r := rand.New(rand.NewPCG(1, 1))
-	x := wild.values(r, m*k)
-	w := plain.weights(r, dtype.F16, 5, k)
-	rounded := make([]float32, len(x))
-	for i, v := range x {
-		rounded[i] = dtype.RoundBF16(v)
-	}
-	checkMul(t, PackF32Rounded(make([]float32, PackedLenF32(m, k)), x, m, k), rounded, w, 5, RefF32)
-}
-
 func TestCheck(t *testing.T) {
 	for _, c := range []struct {
 		w    Weights

@@ -51,16 +51,6 @@ func PackF32Row(dst, x []float32, r, m int) {
 	}
 }
 
-// PackF32Rounded packs x as f32 after rounding each value to bf16: the activations of a product in bf16 over weights that have no exact narrow
-// form, which is section 2 over rounded activations.
-func PackF32Rounded(dst, x []float32, m, k int) Packed {
-	p := PackF32(dst, x, m, k)
-	for i, v := range p.F32 {
-		p.F32[i] = dtype.RoundBF16(v)
-	}
-	return p
-}
-
 // PackBF16 rounds x, m rows of k values, to bf16 (to nearest even, NaN made quiet) and packs it into dst, which must have room for
 // PackedLenBF16(m, k).
 func PackBF16(dst []uint16, x []float32, m, k int) Packed {

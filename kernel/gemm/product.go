@@ -88,7 +88,7 @@ func (p *product) init(s *Scratch, y []float32, ldy int, x Packed, w Weights) {
 		p.f, p.xData = &p.k.f32[i], unsafe.Pointer(unsafe.SliceData(x.F32))
 	}
 	if p.f.conv == nil {
-		panic("gemm: no bf16 product over weights of type " + w.Type.String() + ": pack the activations with PackF32Rounded")
+		panic("gemm: no bf16 product over weights of type " + w.Type.String() + ": round the activations to bf16 and pack them as f32")
 	}
 	p.steps, p.few = ceil(w.K, p.f.step), x.M <= directRows
 }

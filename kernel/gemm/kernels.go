@@ -62,7 +62,7 @@ type form struct {
 // kernels is all that differs between levels.
 type kernels struct {
 	f32, bf16 [numSlots]form
-	lines     int // of a panel row, and of a row of X, in a chunk of K
+	mostLines int // of a panel row that the cores can do at a time, if that is the whole row
 	rowCols   int // columns of the direct cores of one X row; the others have panelCols
 	// widenX turns steps lines of rows X rows from bf16 into two lines of f32 each, odd values then even ones. Nil: cores take bf16 lines.
 	widenX func(dst, src unsafe.Pointer, steps, rows int)

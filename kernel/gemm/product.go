@@ -9,10 +9,11 @@ import (
 // A product is cut into blocks of Y, and a block's sums into chunks of K, so that the first cache holds a chunk of a tile of X and of a panel
 // of W, and the second cache a chunk of all panels of the block and its lanes.
 const (
-	blockRows = 96   // a multiple of tileRows
-	blockCols = 48   // a multiple of panelCols
-	maxLines  = 64   // of a chunk
-	wideLines = 2304 // of 16 values: what X is widened to, at a time
+	blockRows  = 144  // a multiple of tileRows
+	blockCols  = 48   // a multiple of panelCols
+	maxLines   = 64   // of a panel row, and of a row of X, in a chunk of K that is all of it
+	chunkLines = 32   // and in one that is not
+	wideLines  = 2304 // of 16 values: what X is widened to, at a time
 
 	directRows = 24 // up to so many rows of X, W is read where it lies,
 	directCols = 8  // so many columns at a time
@@ -52,16 +53,17 @@ func ptr(b []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b)) }
 
 // product is one call of Mul.
 type product struct {
-	s     *Scratch
-	k     *kernels
-	f     *form
-	x     Packed
-	xData unsafe.Pointer
-	w     Weights
-	wRow  int // bytes of a row of W
-	steps int // steps of K, the last perhaps partial
-	y     []float32
-	ldy   int
+	s          *Scratch
+	k          *kernels
+	f          *form
+	x          Packed
+	xData      unsafe.Pointer
+	w          Weights
+	wRow       int // bytes of a row of W
+	steps      int // steps of K, the last perhaps partial
+	rows, cols int // of a block, at most
+	y          []float32
+	ldy        int
 	// Where W has scales and X is bf16, lanes are summed over a block of K, then added, scaled, to outer.
 	scaled bool
 	wide   bool // X is widened, chunk by chunk
@@ -107,13 +109,13 @@ func (p *product) run(n0, n1 int) {
 		n0 = p.direct(n0, n1)
 	}
 	whole := n1 - (n1-n0)%panelCols
-	cols := blockCols
+	p.rows, p.cols = min(m, ceil(ceil(m, ceil(m, blockRows)), tileRows)*tileRows), blockCols
 	if p.few && !p.wide {
-		cols = directCols // a panel of these stays in the first cache
+		p.cols = directCols // a panel of these stays in the first cache
 	}
 	for _, end := range [2]int{whole, n1} {
-		for b := (block{0, min(blockRows, m), n0, min(cols, end-n0)}); b.cols > 0; {
-			next := p.after(b, cols, end)
+		for b := (block{0, p.rows, n0, min(p.cols, end-n0)}); b.cols > 0; {
+			next := p.after(b, end)
 			p.block(b, next)
 			b = next
 		}
@@ -122,12 +124,12 @@ func (p *product) run(n0, n1 int) {
 }
 
 // after is the block that follows b: the next rows of X, or back to the first for the next columns; empty at the end.
-func (p *product) after(b block, cols, n1 int) block {
+func (p *product) after(b block, n1 int) block {
 	if row := b.row + b.rows; row < p.x.M {
-		return block{row, min(blockRows, p.x.M-row), b.col, b.cols}
+		return block{row, min(p.rows, p.x.M-row), b.col, b.cols}
 	}
 	col := b.col + b.cols
-	return block{0, min(blockRows, p.x.M), col, min(cols, n1-col)}
+	return block{0, p.rows, col, min(p.cols, n1-col)}
 }
 
 // direct computes columns from n0 on with cores that read W in place, and returns where it left off. A group of columns is done at a time,
@@ -136,7 +138,7 @@ func (p *product) direct(n0, n1 int) int {
 	m := p.x.M
 	n1 -= (n1 - n0) % directCols
 	whole := p.w.K / p.f.step // the steps that can be read in place
-	chunk, cols := p.k.lines/p.f.lines, directCols
+	chunk, cols := p.chunk(), directCols
 	switch {
 	case m == 1 && !p.wide:
 		chunk = max(1, whole)
@@ -193,9 +195,18 @@ func (p *product) directChunk(b block, s span) {
 	}
 }
 
+// chunk is the number of steps of K that are done at a time: all of them if the first cache can do with that, else about equal parts.
+func (p *product) chunk() int {
+	lines := p.steps * p.f.lines
+	if lines <= p.k.mostLines {
+		return p.steps
+	}
+	return ceil(p.steps, ceil(lines, chunkLines))
+}
+
 // block computes a block, its columns of W copied, or converted, to panels chunk by chunk.
 func (p *product) block(b, next block) {
-	chunk := p.k.lines / p.f.lines
+	chunk := p.chunk()
 	period := p.steps // of the scales, in steps
 	if p.scaled {
 		period = ceil(min(p.w.BlockK, p.w.K), p.f.step)

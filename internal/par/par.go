@@ -14,17 +14,17 @@ type Pool struct {
 	workers []worker   // all but the caller
 
 	// The loop that runs: what to call, written before state is published and read after an item was claimed.
-	item  func(worker, i int)
-	span  func(worker, lo, hi int)
-	total int // items
-	n     int // of a loop over spans: the end of the last
-	size  int // and the length of each
+	item func(worker, i int)
+	span func(worker, lo, hi int)
+	n    int // of a loop over spans: the end of the last
+	size int // and the length of each
 
-	_     [64]byte
-	state atomic.Uint64 // number of the loop << 32 | items not yet claimed
-	_     [56]byte
-	open  atomic.Int64 // items not yet finished
-	_     [56]byte
+	segments []segment // of the items, one for each worker
+	_        [64]byte
+	state    atomic.Uint64 // number of the loop << 32 | items not yet claimed
+	_        [56]byte
+	open     atomic.Int64 // items not yet finished
+	_        [56]byte
 
 	waiting  atomic.Bool   // the caller is parked on finished
 	finished chan struct{} // capacity 1
@@ -37,6 +37,13 @@ type worker struct {
 	parked atomic.Bool
 	wake   chan struct{} // capacity 1: sent to by whoever turned parked off
 	_      [48]byte
+}
+
+// segment is a run of items: first << 32 | end. Its worker takes them from the front, and others, once they have none left, from the back, so that
+// each worker walks through neighbouring memory.
+type segment struct {
+	atomic.Uint64
+	_ [56]byte
 }
 
 type failure struct{ value any }
@@ -54,7 +61,7 @@ func New(threads int) *Pool {
 	if most := runtime.GOMAXPROCS(0); threads < 1 || threads > most {
 		threads = most
 	}
-	p := &Pool{workers: make([]worker, threads-1), finished: make(chan struct{}, 1)}
+	p := &Pool{workers: make([]worker, threads-1), segments: make([]segment, threads), finished: make(chan struct{}, 1)}
 	p.live.Add(len(p.workers))
 	for i := range p.workers {
 		p.workers[i].wake = make(chan struct{}, 1)
@@ -122,7 +129,10 @@ func (p *Pool) spanSize(n, grain int) int {
 // loop runs the loop that was set up under p.mu, and unlocks it.
 func (p *Pool) loop(n int) {
 	defer p.mu.Unlock()
-	p.total = n
+	for w := range p.segments {
+		lo, hi := n*w/len(p.segments), n*(w+1)/len(p.segments)
+		p.segments[w].Store(uint64(lo)<<32 | uint64(hi))
+	}
 	p.open.Store(int64(n))
 	p.state.Store((p.state.Load()>>32+1)<<32 | uint64(n))
 	for i := range min(len(p.workers), n-1) {
@@ -163,9 +173,30 @@ func (p *Pool) help(worker int) {
 		if !p.state.CompareAndSwap(s, s-1) {
 			continue
 		}
-		p.run(worker, p.total-int(left))
+		p.run(worker, p.take(worker))
 		if p.open.Add(-1) == 0 && worker != 0 && p.waiting.CompareAndSwap(true, false) {
 			p.finished <- struct{}{}
+		}
+	}
+}
+
+// take is an item for a worker that has claimed one, of its own segment or else of the next that has any. As many were claimed as there are
+// items, so there is one.
+func (p *Pool) take(worker int) int {
+	for w := worker; ; w = (w + 1) % len(p.segments) {
+		for {
+			s := p.segments[w].Load()
+			lo, hi := s>>32, s&(1<<32-1)
+			if lo == hi {
+				break
+			}
+			if w == worker {
+				if p.segments[w].CompareAndSwap(s, s+1<<32) {
+					return int(lo)
+				}
+			} else if p.segments[w].CompareAndSwap(s, s-1) {
+				return int(hi - 1)
+			}
 		}
 	}
 }

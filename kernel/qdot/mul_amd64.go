@@ -65,7 +65,7 @@ func (p *product) clear(n0, n1 int) {
 
 // aheadBytes is how far ahead of its use memory is prefetched, in whole panels: enough for the latency of busy memory, and little beside the
 // second-level cache.
-const aheadBytes = 24 << 10
+const aheadBytes = 32 << 10
 
 // panel is panelRows rows of weights from n on, and what is to be prefetched meanwhile. Rows from n1 on are zeros.
 func (p *product) panel(n, n1 int) (w, ahead []byte) {

@@ -25,13 +25,13 @@ type cli struct {
 	Score      scoreCmd      `cmd:"" help:"Log-probability of ids or text."`
 	Perplexity perplexityCmd `cmd:"" help:"Perplexity of a text file, by llama.cpp's measure."`
 	Bench      benchCmd      `cmd:"" help:"Tokens a second, and the share of the machine's roofs."`
-	Tokenize   tokenizeCmd   `cmd:"" help:"Turn text into token ids and back, one JSON line each."`
 	Convert    convertCmd    `cmd:"" help:"Rewrite a model: Hugging Face folder or GGUF file, in another format or storage type."`
-	Doctor     doctorCmd     `cmd:"" help:"Show what this machine can do."`
+	Tokenize   tokenizeCmd   `cmd:"" help:"Turn text into token ids and back, one JSON line each."`
 	Render     renderCmd     `cmd:"" help:"Render conversations with a model's chat template (JSONL in, JSONL out)."`
 	Grade      gradeVerb     `cmd:"" help:"Grade answers: mathematics, choices, format, language, length, repetition, code (JSONL in, JSONL out)."`
 	Audit      auditCmd      `cmd:"" help:"Hold a claim of what a model cost against the arithmetic."`
 	Plan       planCmd       `cmd:"" help:"What money, days, hardware or energy can train."`
+	Doctor     doctorCmd     `cmd:"" help:"Show what this machine can do."`
 
 	Version kong.VersionFlag `help:"Print version, Go and instruction-set level."`
 }

@@ -32,8 +32,8 @@ func (gradeCodeCmd) Help() string {
   echo '{"program": "def f(x): return 2*x", "tests": "assert f(2) == 4"}' | penny grade code
   {"verdict":true,"kind":"pass","reason":"every test passed","stdout":"","stderr":"","cpu_s":0.02,"max_rss":...}
 
-"language" is python (the host's python3, standard library only). "tests" is test code, or a list of
-{"input", "output"} for programs that read and print, or a list of {"args", "expected"} with "entry_point". "setup" is trusted code
+"language" is python (the host's python3, standard library only) or go. "tests" is test code (Go: functions TestXxx), or a list of
+{"input", "output"} for programs that read and print, or, for Python, a list of {"args", "expected"} with "entry_point". "setup" is trusted code
 the tests need beside them; "limits" may hold cpu_s, wall_s, memory_mb, processes, output_bytes, disk_mb, files and open_files. An "id" comes back.
 Tests and program run in sandboxes apart; penny doctor says whether this host has what they need. A line that is no job has kind "error".`
 }
@@ -144,10 +144,12 @@ type isolation struct {
 	Why    string          `json:"why,omitempty"` // why not
 	Layers []sandbox.Layer `json:"layers"`
 	Python string          `json:"python"`
+	GoTool string          `json:"go"`
 }
 
 func isolationHere() isolation {
-	i := isolation{Layers: sandbox.Layers(), Python: codegrade.Interpreter()}
+	i := isolation{Layers: sandbox.Layers()}
+	i.Python, i.GoTool = codegrade.Languages()
 	if err := sandbox.Available(); err != nil {
 		i.Why = err.Error()
 	}
@@ -168,5 +170,5 @@ func (i isolation) print(w io.Writer) {
 		}
 		fmt.Fprintf(w, "           %-13s %-4s %s\n", l.Name, state, l.Detail)
 	}
-	fmt.Fprintf(w, "           %-13s %s\n", "python", i.Python)
+	fmt.Fprintf(w, "           %-13s %s\n           %-13s %s\n", "python", i.Python, "go", i.GoTool)
 }

@@ -165,12 +165,13 @@ func startProgram(o order) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("start %s: %w", o.Spec.Args[0], err)
 	}
-	if o.Spec.NoAS {
-		return pid, nil
-	}
 	// Not on this process, which reserves more for its runtime. Loading an interpreter takes a thousand times longer than getting here, and
 	// the watch over the whole tree holds anyway.
-	as := uint64(o.Spec.Limits.Memory + AddressSlack)
+	slack := o.Spec.Slack
+	if slack == 0 {
+		slack = AddressSlack
+	}
+	as := uint64(o.Spec.Limits.Memory + slack)
 	if err := unix.Prlimit(pid, unix.RLIMIT_AS, &unix.Rlimit{Cur: as, Max: as}, nil); err != nil && err != syscall.ESRCH {
 		return 0, fmt.Errorf("limit on address space: %w", err)
 	}

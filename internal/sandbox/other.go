@@ -33,3 +33,6 @@ func (p *Process) Wait() (Result, error) { return Result{}, ErrRefused }
 
 // Layers names what isolation there is: nothing.
 func Layers() []Layer { return nil }
+
+// Own does nothing.
+func Own(string) error { return nil }

@@ -19,7 +19,7 @@ const WorkDir = "/box"
 type Limits struct {
 	CPU       time.Duration // processor time of all processes
 	Wall      time.Duration // elapsed time; a safety net, since it depends on the load of the host
-	Memory    int64         // bytes: resident memory of all processes, and the address space of each beyond AddressSlack
+	Memory    int64         // bytes: resident memory of all processes, and the address space of each beyond Spec.Slack
 	Processes int           // processes and threads
 	Output    int64         // bytes of standard output, and as many of standard error
 	FileSize  int64         // bytes of one file
@@ -28,7 +28,7 @@ type Limits struct {
 	OpenFiles int           // descriptors of one process
 }
 
-// AddressSlack is what the address space of one process may exceed Limits.Memory by: code, shared libraries and reserved but unused ranges.
+// AddressSlack is what the address space of one process may commonly exceed Limits.Memory by: code, shared libraries and reserved but unused ranges.
 const AddressSlack = 64 << 20
 
 // Default is what a small program needs.
@@ -53,8 +53,8 @@ type Spec struct {
 	Writable []string // host folders visible at the same place and writable: for caches of our own tools, never for untrusted programs
 	Files    []File   // put in the work folder before the start
 	Stdin    []byte
-	Talk     bool // open [Process.Talk]: descriptors 3 (read) and 4 (write) of the program
-	NoAS     bool // no limit on the address space of one process, for runtimes that reserve far more than they use
+	Talk     bool  // open [Process.Talk]: descriptors 3 (read) and 4 (write) of the program
+	Slack    int64 // bytes of address space beyond Limits.Memory; 0 for AddressSlack. Some runtimes reserve far more than they use
 	Limits   Limits
 }
 

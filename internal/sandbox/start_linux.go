@@ -19,6 +19,15 @@ import (
 // nobody is the host user id of programs where the starter is root.
 const nobody = 65534
 
+// Own makes a file or folder of ours the property of the user whom sandboxed programs are to the host, so that they can write it where it is
+// among Spec.Writable.
+func Own(path string) error {
+	if os.Getuid() != 0 {
+		return nil
+	}
+	return os.Chown(path, nobody, nobody)
+}
+
 // Process is a program that runs.
 type Process struct {
 	Talk Talk // the pipes to the program's descriptors 3 and 4, if asked for

@@ -55,7 +55,9 @@ func (c *checker) close() {
 // errChecker says that a checker broke.
 var errChecker = errors.New("the checker of code tests ended")
 
-// judge runs one job: it carries calls to the program and answers back. An error means that the checker must not be used again.
+var errHungUp = errors.New("no record came")
+
+// judge runs one job. An error means that the checker must not be used again.
 func (c *checker) judge(prog *sandbox.Process, job Job, s suite, l sandbox.Limits) (outcome, error) {
 	key, nonce := make([]byte, 32), make([]byte, 16)
 	rand.Read(key)
@@ -73,16 +75,21 @@ func (c *checker) judge(prog *sandbox.Process, job Job, s suite, l sandbox.Limit
 	if err := writeFrame(c.p.Talk.W, []byte("J"), b); err != nil {
 		return outcome{}, fmt.Errorf("%w: %v", errChecker, err)
 	}
+	return c.relay(prog, key, j.Nonce)
+}
+
+// relay carries calls to the program and answers back until the checker gives its record.
+func (c *checker) relay(prog *sandbox.Process, key []byte, nonce string) (outcome, error) {
 	for {
 		m, err := readFrame(c.p.Talk.R)
 		if err != nil || len(m) == 0 {
-			return outcome{}, fmt.Errorf("%w: %v", errChecker, err)
+			return outcome{}, fmt.Errorf("%w: %w: %v", errChecker, errHungUp, err)
 		}
 		switch m[0] {
 		case 'C':
 			err = c.call(prog, m[1:])
 		case 'V':
-			return read(m[1:], key, j.Nonce)
+			return read(m[1:], key, nonce)
 		case 'X': // the child is gone: its limits are there for answers that never end or are too large
 			return outcome{kind: Wrong, reason: "the checker could not compare the answers within its limits"}, nil
 		default:

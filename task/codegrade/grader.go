@@ -12,6 +12,8 @@ import (
 type Grader struct {
 	python    *python
 	pythonErr error
+	golang    *goTool
+	goErr     error
 
 	mu   sync.Mutex
 	idle []*checker
@@ -24,6 +26,7 @@ func New() (*Grader, error) {
 	}
 	g := &Grader{}
 	g.python, g.pythonErr = findPython()
+	g.golang, g.goErr = findGo()
 	return g, nil
 }
 
@@ -58,13 +61,19 @@ func (g *Grader) release(c *checker, good bool) {
 	g.idle = append(g.idle, c)
 }
 
-// Interpreter says which python3 this host has, or why none.
-func Interpreter() string {
+// Languages says which python3 and which Go tool this host has, or why none.
+func Languages() (python, golang string) {
 	if p, err := findPython(); err != nil {
-		return err.Error()
+		python = err.Error()
 	} else {
-		return p.Version + " " + p.Path
+		python = p.Version + " " + p.Path
 	}
+	if t, err := findGo(); err != nil {
+		golang = err.Error()
+	} else {
+		golang = t.Version + " " + t.Root
+	}
+	return python, golang
 }
 
 // Grade runs a job. An error that wraps [ErrJob] is about the job (its tests, limits or language); others are about this host.
@@ -80,8 +89,10 @@ func (g *Grader) Grade(job Job) (Verdict, error) {
 	switch job.Language {
 	case "", "python", "python3", "py":
 		return g.python3(job, s, l)
+	case "go", "golang":
+		return g.goProgram(job, s, l)
 	}
-	return Verdict{}, fmt.Errorf("%w: language %q: want python", ErrJob, job.Language)
+	return Verdict{}, fmt.Errorf("%w: language %q: want python or go", ErrJob, job.Language)
 }
 
 func (g *Grader) python3(job Job, s suite, l sandbox.Limits) (Verdict, error) {

@@ -91,6 +91,12 @@ func (g *Grader) gradePython(job Job, s suite, l sandbox.Limits) (Verdict, error
 		return Verdict{}, err
 	}
 	out, checkErr := g.converse(prog, job, s, l)
+	v, err := settle(prog, out, l)
+	return v, firstError(checkErr, err)
+}
+
+// settle ends a program after the talk and says what became of it.
+func settle(prog *sandbox.Process, out outcome, l sandbox.Limits) (Verdict, error) {
 	if out.kind == Pass || out.kind == Wrong { // it may flush
 		writeFrame(prog.Talk.W, []byte("end"))
 	}
@@ -100,14 +106,17 @@ func (g *Grader) gradePython(job Job, s suite, l sandbox.Limits) (Verdict, error
 		prog.Kill()
 	}
 	r, err := prog.Wait()
-	if err != nil || checkErr != nil {
-		return Verdict{}, firstError(checkErr, err)
+	if err != nil {
+		return Verdict{}, err
 	}
 	v := Verdict{Kind: out.kind, Reason: out.reason}
 	v.fill(r)
 	limited := r.Cause == sandbox.Time || r.Cause == sandbox.Memory || r.Cause == sandbox.Output || r.Cause == sandbox.Wall
 	if k, reason, ok := ended(r, l); ok && (out.gone || limited) {
 		v.Kind, v.Reason = k, reason
+		if k == Runtime && outOfMemory(r.Stderr) {
+			v.Kind, v.Reason = Memory, "out of memory"
+		}
 	}
 	v.Verdict = v.Kind == Pass
 	return v, nil
@@ -188,7 +197,7 @@ func (g *Grader) gradeIO(spec sandbox.Spec, cases []ioCase) (Verdict, error) {
 		v.CPU, v.MaxRSS = v.CPU+cpu, max(v.MaxRSS, rss)
 		kind, reason, bad := ended(r, spec.Limits)
 		switch {
-		case bad && kind == Runtime && bytes.Contains(lastLine(r.Stderr), []byte("MemoryError")):
+		case bad && kind == Runtime && outOfMemory(r.Stderr):
 			kind, reason = Memory, "out of memory"
 		case bad && kind == Runtime && isSyntax(lastLine(r.Stderr)):
 			kind, reason = Syntax, string(lastLine(r.Stderr))
@@ -203,6 +212,12 @@ func (g *Grader) gradeIO(spec sandbox.Spec, cases []ioCase) (Verdict, error) {
 	}
 	v.Verdict, v.Kind, v.Reason = true, Pass, fmt.Sprintf("%d cases", len(cases))
 	return v, nil
+}
+
+// outOfMemory recognises the last words of an interpreter, or of Go's runtime, that got no more memory.
+func outOfMemory(stderr []byte) bool {
+	return bytes.Contains(lastLine(stderr), []byte("MemoryError")) || bytes.Contains(stderr, []byte("out of memory")) ||
+		bytes.Contains(stderr, []byte("cannot allocate memory"))
 }
 
 func lastLine(b []byte) []byte {

@@ -4,7 +4,14 @@
 //
 // Activations are quantised once a product; then each worker calls Mul over its own range of weight rows. Weights are read where they lie, as
 // GGUF rows of any alignment, and never kept in another layout.
+//
+// The kernels hold 16 weight rows side by side, one in each lane of a vector: loading turns a 4x4 of dwords at a time, so that a register has four
+// codes of every row, and no product ends in a horizontal sum. For few rows of activations the codes go straight into the integer dot instruction
+// (dot functions); for many they are written to a panel that stays in the cache, and tiles of activations pass over it (unpack, gemm). The
+// assembly is written by _gen, where reading a format (formats*.go) is apart from what is done with its codes (unpack.go, dot.go).
 package qdot
+
+//go:generate go run ./_gen .
 
 import (
 	"fmt"

@@ -19,7 +19,9 @@ import (
 )
 
 type gradeCmd struct {
-	Grader    string  `arg:"" enum:"math,choice,gsm8k,format,language,length,repetition" help:"One of ${enum}."`
+	Grader    string  `arg:"" optional:"" default:"task" enum:"task,math,choice,gsm8k,format,language,length,repetition" help:"One of ${enum}; task goes with --task."`
+	Task      string  `help:"Grade with this task instead: lines of penny task with the model's \"text\" added (task files also by \"id\" alone)."`
+	Data      string  `env:"PENNY_DATA" type:"path" help:"--task: the folder with the data sets."`
 	Strict    bool    `help:"The strict verdict decides, not the lenient one."`
 	Check     bool    `help:"math, gsm8k: ask the second checker too; adds \"check\" to each line and the rate of disagreement on standard error."`
 	Options   string  `default:"D" help:"choice: the last option letter."`
@@ -36,7 +38,8 @@ type gradeCmd struct {
 	Floor     float64 `default:"0.7" help:"repetition: the least share of new n-grams."`
 	Runs      int     `default:"4" help:"repetition: so many runs of one period at the end are a loop."`
 	Jobs      int     `help:"Lines graded at once; 0 for all cores."`
-	disagreed [2]int  // second checker: lines it decided, lines it decided otherwise
+	whole     *taskGrader
+	disagreed [2]int // second checker: lines it decided, lines it decided otherwise
 }
 
 func (gradeCmd) Help() string {
@@ -46,7 +49,11 @@ func (gradeCmd) Help() string {
   {"verdict":true,"strict":true,"lenient":true,"extracted":"\\frac12","reason":"equal rational numbers","seconds":...}
 
 A line holds "text" (the answer is taken out of it) or "pred" (it is the answer), and "gold", a text or a list of texts any of which will do.
-An "id" comes back. docs/GRADING.md states what counts as equal.`
+An "id" comes back. With --task NAME a line is a problem of that task, as penny task export writes it, with "text" added:
+
+  penny task export gsm8k --split heldout | your-model-adds-text | penny grade --task gsm8k
+
+docs/GRADING.md states what counts as equal.`
 }
 
 // gradeLine is one line of input.
@@ -80,6 +87,17 @@ func (c *gradeCmd) Run() error {
 	}
 	if len(c.Options) != 1 || c.Options[0] < 'A' || c.Options[0] > 'J' {
 		return fmt.Errorf("--options %q: want a letter from A to J", c.Options)
+	}
+	if (c.Grader == "task") != (c.Task != "") {
+		return hinted{errors.New("want a grader or --task"), "penny grade math, or penny grade --task gsm8k"}
+	}
+	if c.Task != "" {
+		w, err := openTask(c.Task, c.Data)
+		if err != nil {
+			return err
+		}
+		defer w.close()
+		c.whole = w
 	}
 	out := bufio.NewWriterSize(os.Stdout, 1<<16)
 	err := errors.Join(c.stream(os.Stdin, out, newProgress(os.Stderr)), out.Flush())
@@ -148,7 +166,11 @@ func (c *gradeCmd) stream(in io.Reader, out io.Writer, bar *progress) error {
 	for j := range order {
 		o := <-j.done
 		if o.err != nil {
-			return hinted{fmt.Errorf("line %d: %w", j.number, o.err), `a line is {"text": "...", "gold": "..."} or {"pred": "...", "gold": "..."}`}
+			hint := `a line is {"text": "...", "gold": "..."} or {"pred": "...", "gold": "..."}`
+			if c.whole != nil {
+				hint = `a line is one of penny task export with "text" added`
+			}
+			return hinted{fmt.Errorf("line %d: %w", j.number, o.err), hint}
 		}
 		c.count(o.result)
 		if err := enc.Encode(o.result); err != nil {
@@ -174,6 +196,9 @@ func (c *gradeCmd) count(r gradeResult) {
 }
 
 func (c *gradeCmd) gradeOne(line []byte) (gradeResult, error) {
+	if c.whole != nil {
+		return c.whole.one(line)
+	}
 	var l gradeLine
 	if err := json.Unmarshal(line, &l); err != nil {
 		return gradeResult{}, err
@@ -183,12 +208,16 @@ func (c *gradeCmd) gradeOne(line []byte) (gradeResult, error) {
 	if err != nil {
 		return gradeResult{}, err
 	}
-	r := gradeResult{ID: l.ID, Verdict: v.Right, Strict: v.Strict, Lenient: v.Lenient, Extracted: v.Extracted, Reason: v.Reason, Stage: v.Stage,
-		Reward: v.Reward, Parts: v.Parts, Seconds: time.Since(start).Seconds()}
+	r := resultOf(l.ID, v, start)
 	if c.Check && (c.Grader == "math" || c.Grader == "gsm8k") && v.Extracted != "" {
 		r.Check = check.Compare(v.Extracted, mathgrade.GoldAnswer(gold)).String()
 	}
 	return r, nil
+}
+
+func resultOf(id json.RawMessage, v task.Verdict, start time.Time) gradeResult {
+	return gradeResult{ID: id, Verdict: v.Right, Strict: v.Strict, Lenient: v.Lenient, Extracted: v.Extracted, Reason: v.Reason, Stage: v.Stage,
+		Reward: v.Reward, Parts: v.Parts, Seconds: time.Since(start).Seconds()}
 }
 
 // verdict runs the grader; of several golds the first that accepts counts, else the last.

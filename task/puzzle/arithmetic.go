@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pennyml/penny/task"
+	"github.com/pennyml/penny/task/answer"
 )
 
 // Arithmetic is one operation on two whole numbers; a division leaves no remainder.
@@ -100,9 +101,9 @@ func (c *arithmetic) prompt(p Arithmetic) string {
 func (*arithmetic) answer(p Arithmetic) string { return p.value().String() }
 
 func (c *arithmetic) grade(p Arithmetic, text string) task.Verdict {
-	got := final(text)
+	got := answer.Final(text)
 	if c.compact {
-		got, _, _ = strings.Cut(text[:min(len(text), maxText)], "\n")
+		got, _, _ = strings.Cut(text[:min(len(text), answer.MaxText)], "\n")
 		got = got[strings.LastIndexByte(got, '=')+1:]
 	} else if i := strings.LastIndexByte(got, '='); i >= 0 {
 		got = got[i+1:]

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pennyml/penny/task"
+	"github.com/pennyml/penny/task/answer"
 )
 
 // Countdown asks for an expression over given numbers, each used once, that has a given value.
@@ -224,9 +225,9 @@ func texts(numbers []int) []string {
 }
 
 func (c *countdown) grade(p Countdown, text string) task.Verdict {
-	expr := final(text)
+	expr := answer.Final(text)
 	if c.compact {
-		line, _, _ := strings.Cut(text[:min(len(text), maxText)], "\n")
+		line, _, _ := strings.Cut(text[:min(len(text), answer.MaxText)], "\n")
 		if c.tries > 0 && strings.Count(line, "?") > c.tries {
 			return wrong(line, "tries", "%d tries, %d are allowed", strings.Count(line, "?"), c.tries)
 		}

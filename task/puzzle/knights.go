@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/pennyml/penny/task"
+	"github.com/pennyml/penny/task/answer"
 )
 
 // Knights is a puzzle of knights, who tell the truth, and knaves, who lie. Person i says Says[i].
@@ -266,7 +267,7 @@ func (p Knights) tell(kinds []int) string {
 var kindOf = regexp.MustCompile(`(?i)\b([\pL]+)\b[\s:=*]*(?:is|=|->)?[\s:*]*(?:an?\s)?[\s*]*(knight|knave)\b`)
 
 func (*knights) grade(p Knights, text string) task.Verdict {
-	got := final(text)
+	got := answer.Final(text)
 	kinds := make([]int, len(p.Names))
 	for i := range kinds {
 		kinds[i] = -1

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/pennyml/penny/task"
+	"github.com/pennyml/penny/task/answer"
 )
 
 // Ordering asks for the order of things in a row, first to last, that fits every clue.
@@ -220,7 +221,7 @@ func (p Ordering) tell(place []int) string {
 }
 
 func (*ordering) grade(p Ordering, text string) task.Verdict {
-	got := final(text)
+	got := answer.Final(text)
 	items := strings.FieldsFunc(strings.ToLower(got), func(r rune) bool { return strings.ContainsRune(" ,;.<>-[]()*\n\t", r) })
 	items = slices.DeleteFunc(items, func(s string) bool { return s == "the" || s == "and" })
 	place := make([]int, len(p.Names))

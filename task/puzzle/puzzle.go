@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/pennyml/penny/task"
-	"github.com/pennyml/penny/task/mathgrade"
 )
 
 // family is one kind of puzzle with content P.
@@ -111,38 +110,6 @@ func (g generated[P]) Demonstrate(p task.Problem, seed uint64) (string, error) {
 		return "", err
 	}
 	return g.f.trace(c, task.NewRand(seed, 1<<63)), nil
-}
-
-// maxText bounds how much of a model's text is searched for its answer.
-const maxText = 64 << 10
-
-// final is the answer in a model's text, after the thinking: the last <answer>, else the last box, else what follows the last "answer:" or
-// "answer is" on its line, else the last line.
-func final(text string) string {
-	if i := strings.LastIndex(text, "</think>"); i >= 0 {
-		text = text[i+len("</think>"):]
-	}
-	text = strings.ToValidUTF8(text[max(0, len(text)-maxText):], "")
-	if i := strings.LastIndex(text, "<answer>"); i >= 0 {
-		s, _, closed := strings.Cut(text[i+len("<answer>"):], "</answer>")
-		if closed {
-			return strings.TrimSpace(s)
-		}
-	}
-	if s, ok := mathgrade.LastBox(text); ok {
-		return strings.TrimSpace(s)
-	}
-	text = strings.TrimSpace(text)
-	lower := strings.ToLower(text)
-	if len(lower) == len(text) {
-		for _, phrase := range []string{"answer:", "answer is"} {
-			if i := strings.LastIndex(lower, phrase); i >= 0 {
-				s, _, _ := strings.Cut(strings.TrimSpace(strings.TrimLeft(text[i+len(phrase):], " :*")), "\n\n")
-				return strings.TrimSpace(s)
-			}
-		}
-	}
-	return strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:])
 }
 
 // wrong is a verdict against an answer.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pennyml/penny/task"
+	"github.com/pennyml/penny/task/answer"
 )
 
 // Sorting asks for a list in order.
@@ -127,7 +128,7 @@ func (s *sorting) prompt(p Sorting) string {
 func (s *sorting) answer(p Sorting) string { return strings.Join(s.sorted(p), ", ") }
 
 func (s *sorting) grade(p Sorting, text string) task.Verdict {
-	got := final(text)
+	got := answer.Final(text)
 	items := strings.FieldsFunc(got, func(r rune) bool { return strings.ContainsRune(" ,;[]{}()\t\n\"'", r) })
 	want := s.sorted(p)
 	switch {

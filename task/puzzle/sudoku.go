@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/pennyml/penny/task"
+	"github.com/pennyml/penny/task/answer"
 )
 
 // Sudoku is a grid of Size x Size cells, row by row; '.' is an empty cell. Boxes are 2x2, 2 rows x 3 columns, or 3x3.
@@ -229,7 +230,7 @@ func (*sudoku) answer(p Sudoku) string {
 }
 
 func (*sudoku) grade(p Sudoku, text string) task.Verdict {
-	got := final(text)
+	got := answer.Final(text)
 	var cells []byte
 	for i := range len(got) {
 		if c := got[i]; c >= '0' && c <= '9' {

@@ -1,0 +1,123 @@
+package dataset
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pennyml/penny/task"
+	"github.com/pennyml/penny/task/answer"
+	"github.com/pennyml/penny/task/codegrade"
+	"github.com/pennyml/penny/task/mathgrade"
+)
+
+// graders are the names that a JSONL task may choose from; code is for collections with tests.
+var graders = []string{"math", "choice", "exact", "code"}
+
+// Grade judges a text with the grader that the problem names.
+func (t *Task) Grade(p task.Problem, text string) (task.Verdict, error) {
+	var d details
+	if err := json.Unmarshal(p.Data, &d); err != nil {
+		return task.Verdict{}, fmt.Errorf("task %s: problem %s: data: %w", t.name, p.ID, err)
+	}
+	switch d.Grader {
+	case "math":
+		return mathgrade.Grade(text, p.Answer, mathgrade.Options{}), nil
+	case "choice":
+		if len(d.Options) != 1 || d.Options[0] < 'A' || d.Options[0] > 'Z' {
+			return task.Verdict{}, fmt.Errorf("task %s: problem %s: options %q: want the last letter", t.name, p.ID, d.Options)
+		}
+		return mathgrade.Choice(text, p.Answer, d.Options[0], mathgrade.Options{}), nil
+	case "exact":
+		return exact(text, p.Answer)
+	case "code":
+		return t.code(p, d, text)
+	}
+	return task.Verdict{}, fmt.Errorf("task %s: problem %s: grader %q: want one of %s", t.name, p.ID, d.Grader, strings.Join(graders, ", "))
+}
+
+// exact compares words: case, commas between words and quotes around them do not matter; everything else does.
+func exact(text, gold string) (task.Verdict, error) {
+	got := answer.Final(text)
+	v := task.Verdict{Extracted: got, Stage: "words", Reason: "other words"}
+	value := 0.0
+	if a, b := words(got), words(gold); len(a) > 0 && slices.Equal(a, b) {
+		v.Right, v.Lenient, v.Strict, v.Reason, value = true, true, got == gold, "the same words", 1
+	} else if len(a) == 0 {
+		v.Stage, v.Reason = "no answer", "the text ends without an answer"
+	}
+	return task.Graded(v, "answer", task.Part{Name: "answer", Weight: 1, Value: value, Reason: v.Reason})
+}
+
+func words(s string) []string {
+	var out []string
+	for w := range strings.FieldsFuncSeq(strings.ToLower(s), func(r rune) bool { return r == ' ' || r == ',' || r == '\n' || r == '\t' || r == '\r' }) {
+		if w = strings.Trim(w, "\"'`*$."); w != "" {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// code runs the program in a text against the problem's tests.
+func (t *Task) code(p task.Problem, d details, text string) (task.Verdict, error) {
+	if d.Code == nil {
+		return task.Verdict{}, fmt.Errorf("task %s: problem %s: no tests", t.name, p.ID)
+	}
+	if t.env.Code == nil {
+		return task.Verdict{}, fmt.Errorf("task %s: %w", t.name, errNoCode)
+	}
+	job := *d.Code
+	job.Program = program(job, d.Head, text)
+	r, err := t.env.Code(job)
+	if err != nil {
+		return task.Verdict{}, fmt.Errorf("task %s: problem %s: %w", t.name, p.ID, err)
+	}
+	v := task.Verdict{Right: r.Verdict, Strict: r.Verdict, Lenient: r.Verdict, Extracted: job.Program, Stage: string(r.Kind), Reason: r.Reason}
+	if v.Reason == "" {
+		v.Reason = string(r.Kind)
+	}
+	value := 0.0
+	if r.Verdict {
+		value = 1
+	}
+	return task.Graded(v, "tests", task.Part{Name: "tests", Weight: 1, Value: value, Reason: v.Reason})
+}
+
+var errNoCode = errors.New("programs cannot be run here")
+
+// program is what an answer makes: a block that defines the function stands behind what the prompt has before it; anything else goes on where
+// the prompt ends.
+func program(job codegrade.Job, head, text string) string {
+	language := job.Language
+	code, fenced := answer.Program(text, language)
+	if head == "" {
+		return code
+	}
+	keyword := map[string]string{"python": "def", "go": "func"}[language]
+	defines := regexp.MustCompile(`(?m)^` + keyword + `\s+` + regexp.QuoteMeta(job.Entry) + `\b`)
+	if !defines.MatchString(code) {
+		if fenced && language == "python" {
+			code = indented(code)
+		}
+		return head + code
+	}
+	if language == "go" && strings.Contains(code, "package ") {
+		return code
+	}
+	if at := defines.FindStringIndex(head); at != nil {
+		head = head[:at[0]]
+	}
+	return head + code
+}
+
+// indented moves the body of a function to where it belongs, when it stands at the left edge.
+func indented(code string) string {
+	if strings.HasPrefix(code, " ") || strings.HasPrefix(code, "\t") {
+		return code
+	}
+	return "    " + strings.ReplaceAll(strings.TrimRight(code, "\n"), "\n", "\n    ") + "\n"
+}

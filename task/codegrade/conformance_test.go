@@ -26,7 +26,7 @@ type bad struct {
 
 // small keeps runs that use up a limit short.
 func small() *Limits {
-	return &Limits{CPUSeconds: 0.5, WallSeconds: 3, MemoryMB: 128, Processes: 12, OutputBytes: 20000, DiskMB: 4, Files: 100, OpenFiles: 32}
+	return &Limits{CPUSeconds: 0.25, WallSeconds: 3, MemoryMB: 128, Processes: 12, OutputBytes: 20000, DiskMB: 4, Files: 100, OpenFiles: 32}
 }
 
 // prints is tests by standard output.

@@ -95,9 +95,23 @@ func lines[T any](t *testing.T, name string) (out []T) {
 	return out
 }
 
+// every is the step through the rows of a data set: all where PENNY_FULL is set, which takes minutes.
+func every() int {
+	if os.Getenv("PENNY_FULL") != "" {
+		return 1
+	}
+	return 16
+}
+
 // rate grades jobs and counts the passes; it names those that should be otherwise.
 func rate(t *testing.T, g *Grader, jobs []Job, ids []string, want bool) {
 	t.Helper()
+	var some []Job
+	var names []string
+	for i := 0; i < len(jobs); i += every() {
+		some, names = append(some, jobs[i]), append(names, ids[i])
+	}
+	jobs, ids = some, names
 	start := time.Now()
 	n := 0
 	for i, v := range all(t, g, jobs) {

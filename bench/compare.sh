@@ -10,7 +10,6 @@ cd "$(dirname "$0")/.."
 CGO_ENABLED=0 go build -o /tmp/penny-bench ./cmd/penny
 out=$(mktemp -d); trap 'rm -rf "$out"' EXIT
 /tmp/penny-bench --version
-"$peer" --version 2>&1 | grep -m1 -i version || true
 for model in "$@"; do
   name=$(basename "$model" .gguf)
   for _ in $(seq "$rounds"); do
@@ -22,6 +21,7 @@ import json, statistics as st, sys
 name, ours, peers = sys.argv[1:]
 ours = [json.loads(l) for l in open(ours)]
 peers = [json.loads(l) for l in open(peers)]
+print("llama.cpp", peers[0]["build_commit"])
 for test, key, want in (("prefill", "prefill_tps", lambda r: r["n_prompt"] > 0), ("decode", "decode_tps", lambda r: r["n_gen"] > 0)):
     a = st.median(r[key]["median"] for r in ours)
     b = st.median(r["avg_ts"] for r in peers if want(r))

@@ -93,3 +93,50 @@ func TestGradeBadLines(t *testing.T) {
 		}
 	}
 }
+
+// TestGradeTask: what penny task writes, with texts added, is graded by penny grade --task, by the problem's data or by its id.
+func TestGradeTask(t *testing.T) {
+	var problems bytes.Buffer
+	if err := (taskQuery{Task: "countdown:operands=3", Seed: 1, Demo: true}).write(&problems, 20); err != nil {
+		t.Fatal(err)
+	}
+	var in strings.Builder
+	for line := range strings.Lines(problems.String()) {
+		var p map[string]any
+		if err := json.Unmarshal([]byte(line), &p); err != nil {
+			t.Fatal(err)
+		}
+		p["text"] = p["demonstration"]
+		_ = json.NewEncoder(&in).Encode(p)
+		p["text"] = "<answer>1 + 1</answer>"
+		_ = json.NewEncoder(&in).Encode(p)
+	}
+	w, err := openTask("countdown:operands=3", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	var out bytes.Buffer
+	if err := (&gradeCmd{whole: w}).stream(strings.NewReader(in.String()), &out, newProgress(os.Stderr)); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(out.String()) {
+		var r gradeResult
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Verdict != (n%2 == 0) || r.Reward != float64(1-n%2) || !strings.Contains(string(r.ID), "countdown/") {
+			t.Errorf("line %d: %s", n, line)
+		}
+		n++
+	}
+	if n != 40 {
+		t.Errorf("%d verdicts", n)
+	}
+	for line, want := range map[string]string{`{"id":"countdown/0"}`: `no "text"`, `{"id":"countdown/0","text":"x"}`: "only tasks of files", "{": "unexpected"} {
+		if _, err := w.one([]byte(line)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", line, err, want)
+		}
+	}
+}

@@ -59,7 +59,8 @@ type taskExportCmd struct {
 
 func (taskVerb) Help() string {
 	return `A task is problems with a prompt and a grader. Training and held-out problems are told apart by a hash of the problem, so they never meet,
-whatever the seed and the options; data sets keep their own test files as held-out, and training problems with the same words are left out.
+whatever the seed and the options; data sets keep their own test files as held-out, and training problems with the same words are left out. Collections overlap, too:
+math:without=aime+math500 leaves out what those hold out.
 
   penny task show countdown --n 3 --seed 1 --demo
   penny task export countdown:operands=3 --n 10000 --split train --demo --out traces.jsonl
@@ -79,7 +80,8 @@ func (taskListCmd) Run() error {
 	}
 	fmt.Fprintln(w, "FILE.star\tStarlark\tyour own: problems(seed), prompt(p), grade(p, text)")
 	fmt.Fprintln(w, "FILE.jsonl\tfiles\tyour own, as task jsonl")
-	fmt.Fprintln(w, "all\t\toptions: format=0 language=0 (lang=en) repetition=0: weights of form beside the answer's 1")
+	fmt.Fprintln(w, "all\t\toptions: format=0 language=0 (lang=en) repetition=0: weights of form beside the answer's 1;")
+	fmt.Fprintln(w, "\t\twithout=TASK+TASK: no training problem that those hold out")
 	return w.Flush()
 }
 

@@ -90,7 +90,8 @@ func List() []Info {
 }
 
 // Open opens a task by its spec. Every task takes the options format, language and repetition too: weights of parts that grade the form of
-// a text, beside the answer with weight 1; a wrong answer earns nothing all the same.
+// a text, beside the answer with weight 1; a wrong answer earns nothing all the same. And the option without, as in "math:without=aime+math500",
+// leaves out training problems that other tasks hold out.
 func Open(spec string, env dataset.Env) (task.Task, error) {
 	if i := strings.Index(spec, ".jsonl"); i >= 0 && !strings.HasPrefix(spec, "jsonl:") {
 		file, rest := spec[:i+len(".jsonl")], strings.TrimPrefix(spec[i+len(".jsonl"):], ":")
@@ -107,11 +108,20 @@ func Open(spec string, env dataset.Env) (task.Task, error) {
 	if err != nil {
 		return nil, err
 	}
+	without := o.String("without", "")
 	t, err := open(name, o, env)
-	if err != nil || form == (weights{}) {
-		return t, err
+	if err != nil {
+		return nil, err
 	}
-	return shaped{t, form}, nil
+	if without != "" {
+		if t, err = newClean(t, without, env); err != nil {
+			return nil, fmt.Errorf("task %s: option without: %w", name, err)
+		}
+	}
+	if form != (weights{}) {
+		t = shaped{t, form}
+	}
+	return t, nil
 }
 
 func open(name string, o *task.Options, env dataset.Env) (task.Task, error) {

@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -61,5 +62,45 @@ func TestForm(t *testing.T) {
 			t.Error(err)
 		}
 		break
+	}
+}
+
+// TestWithout: collections overlap, and the option takes out what another one holds out.
+func TestWithout(t *testing.T) {
+	dir := os.Getenv("PENNY_DATA")
+	if dir == "" {
+		t.Skip("PENNY_DATA is not set: no data sets")
+	}
+	keys := func(spec string, split task.Split) map[string]bool {
+		k, err := Open(spec, dataset.Env{Data: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]bool{}
+		for p, err := range k.Problems(task.Query{Split: split}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[p.Key] = true
+		}
+		return out
+	}
+	shared := func(a, b map[string]bool) (n int) {
+		for k := range a {
+			if b[k] {
+				n++
+			}
+		}
+		return n
+	}
+	aime := keys("aime", task.HeldOut)
+	if n := shared(keys("math", task.Train), aime); n < 300 {
+		t.Errorf("MATH's training file shares %d problems with the AIME: are keys still the same for the same words?", n)
+	}
+	if n := shared(keys("math:without=aime+aime24", task.Train), aime); n > 0 {
+		t.Errorf("%d problems of the AIME are left", n)
+	}
+	if _, err := Open("math:without=countdown", dataset.Env{}); err == nil {
+		t.Error("without=countdown is accepted")
 	}
 }

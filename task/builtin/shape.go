@@ -63,7 +63,11 @@ func (s shaped) Grade(p task.Problem, text string) (task.Verdict, error) {
 
 // Demonstrate passes on the task's demonstrations.
 func (s shaped) Demonstrate(p task.Problem, seed uint64) (string, error) {
-	d, ok := s.Task.(task.Demonstrator)
+	return demonstrate(s.Task, p, seed)
+}
+
+func demonstrate(t task.Task, p task.Problem, seed uint64) (string, error) {
+	d, ok := t.(task.Demonstrator)
 	if !ok {
 		return "", errors.New("the task has no demonstrations")
 	}

@@ -131,8 +131,13 @@ func TestPrograms(t *testing.T) {
 	}
 	goHead := "package f_test\n\nimport \"testing\"\n\nfunc f(x int) int {\n"
 	goJob := codegrade.Job{Language: "go", Entry: "f"}
-	if got, want := program(goJob, goHead, "```go\nfunc f(x int) int {\n\treturn 2\n}\n```"), "package f_test\n\nimport \"testing\"\n\nfunc f(x int) int {\n\treturn 2\n}\n"; got != want {
-		t.Errorf("%s\nwant\n%s", got, want)
+	body := "func f(x int) int {\n\treturn 2\n}\n"
+	for code, imports := range map[string]string{body: "", "package main\n\n" + body: "", "package main\n\nimport (\n\t\"testing\"\n\t\"sort\"\n)\n\n" + body: "import \"sort\"\n",
+		"package main\nimport m \"math\"\n" + body: "import m \"math\"\n"} {
+		got, want := program(goJob, goHead, "```go\n"+code+"```"), "package f_test\n"+imports+"\n\nimport \"testing\"\n\n"+body
+		if got != want {
+			t.Errorf("%s\nwant\n%s", got, want)
+		}
 	}
 	if got, want := program(goJob, goHead, "\treturn 2\n}\n"), goHead+"\treturn 2\n}\n"; got != want {
 		t.Errorf("%s\nwant\n%s", got, want)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/parser"
+	"go/token"
 	"regexp"
 	"slices"
 	"strings"
@@ -105,13 +107,48 @@ func program(job codegrade.Job, head, text string) string {
 		}
 		return head + code
 	}
-	if language == "go" && strings.Contains(code, "package ") {
-		return code
-	}
 	if at := defines.FindStringIndex(head); at != nil {
 		head = head[:at[0]]
 	}
+	if language == "go" {
+		return mergeGo(head, code)
+	}
 	return head + code
+}
+
+// mergeGo puts a whole Go file behind the head that the tests need: the package of the head, the imports of both. What does not parse stays as
+// it is, for the compiler to say why.
+func mergeGo(head, code string) string {
+	if !strings.Contains(code, "package ") {
+		code = "package p\n" + code
+	}
+	set := token.NewFileSet()
+	f, err := parser.ParseFile(set, "", code, parser.ImportsOnly)
+	h, errHead := parser.ParseFile(set, "", head, parser.ImportsOnly)
+	if err != nil || errHead != nil {
+		return head + code
+	}
+	have := map[string]bool{}
+	for _, i := range h.Imports {
+		have[i.Path.Value] = true
+	}
+	var extra strings.Builder
+	for _, i := range f.Imports {
+		if have[i.Path.Value] && i.Name == nil {
+			continue
+		}
+		extra.WriteString("import ")
+		if i.Name != nil {
+			extra.WriteString(i.Name.Name + " ")
+		}
+		extra.WriteString(i.Path.Value + "\n")
+	}
+	end := f.Name.End()
+	for _, d := range f.Decls {
+		end = d.End()
+	}
+	at := set.Position(h.Name.End()).Offset
+	return head[:at] + "\n" + extra.String() + head[at:] + strings.TrimLeft(code[set.Position(end).Offset:], "; \t\n")
 }
 
 // indented moves the body of a function to where it belongs, when it stands at the left edge.

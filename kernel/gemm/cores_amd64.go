@@ -39,6 +39,9 @@ func bf16Tile5x4avx512(t *tile)
 func bf16Tile6x4avx512(t *tile)
 
 //go:noescape
+func bf16xe4m3DirectScaled1x8avx512(t *tile)
+
+//go:noescape
 func bf16TileScaled1x4avx512(t *tile)
 
 //go:noescape

@@ -26,6 +26,7 @@ func main() {
 				g.avx512(core{x: w, w: w, rows: rows, cols: 4, unroll: 4})
 			}
 		}
+		g.avx512E4M3(core{x: "bf16", w: "e4m3", rows: 1, cols: 8, direct: true, unroll: 1, scaled: true})
 		for rows := 1; rows <= 6; rows++ {
 			g.avx512Scaled(core{x: "bf16", w: "bf16", rows: rows, cols: 4, unroll: 4, scaled: true})
 		}
@@ -429,6 +430,115 @@ func (g *gen) avx512Scaled(c core) {
 	g.ins("JZ", "next")
 	g.ins("ADDQ", "$%d, %s", c.cols*4, c.out())
 	g.end(c)
+}
+
+// e4m3Bytes are the constants of the conversion below, 4 bytes each; upper and lower look up codes whose bits 4 to 6 are zero.
+const e4m3Data = `
+DATA e4m3<>+0(SB)/4, $0xF0F0F0F0
+DATA e4m3<>+4(SB)/4, $0x07070707
+DATA e4m3<>+8(SB)/4, $0x0F0F0F0F
+DATA e4m3<>+12(SB)/4, $0x3C3C3C3C // (127-7)/2
+DATA e4m3<>+16(SB)/4, $0x7F7F7F7F
+DATA e4m3<>+20(SB)/4, $0x80808080
+DATA e4m3<>+24(SB)/8, $0x3C3C3C3C3B3B3B00
+DATA e4m3<>+32(SB)/8, $0x3C3C3C3C3C3C3C3C
+DATA e4m3<>+40(SB)/8, $0x60402000C0800000
+DATA e4m3<>+48(SB)/8, $0xF0E0D0C0B0A09080
+DATA e4m3<>+56(SB)/8, $0
+DATA e4m3<>+64(SB)/8, $4
+DATA e4m3<>+72(SB)/8, $1
+DATA e4m3<>+80(SB)/8, $5
+DATA e4m3<>+88(SB)/8, $2
+DATA e4m3<>+96(SB)/8, $6
+DATA e4m3<>+104(SB)/8, $3
+DATA e4m3<>+112(SB)/8, $7
+GLOBL e4m3<>(SB), RODATA|NOPTR, $120
+`
+
+// avx512E4M3 writes a core of one row of X against 8 rows of e4m3 in place, two steps at a time, with one scale for all 8 rows in each block of
+// K (scales, 4 bytes a block). Registers: lanes of a block in Z0 to Z7, outer lanes in Z8 to Z15, X in Z16 and Z17, W in Z18 to Z21.
+func (g *gen) avx512E4M3(c core) {
+	g.line(e4m3Data)
+	g.begin(c, "avx512")
+	for i := range 8 {
+		g.ins("VPXORD", "Z%d, Z%d, Z%d", 8+i, 8+i, 8+i)
+	}
+	for i := range 6 {
+		g.ins("VPBROADCASTD", "e4m3<>+%d(SB), Z%d", 4*i, 22+i)
+	}
+	g.ins("VBROADCASTI32X4", "e4m3<>+24(SB), Z28")
+	g.ins("VBROADCASTI32X4", "e4m3<>+40(SB), Z29")
+	g.ins("VMOVDQU64", "e4m3<>+56(SB), Z30")
+	const left, scale = lanes, regTile // both loaded anew for each group
+	g.ins("MOVQ", "tile_steps(%s), %s", regTile, left)
+	g.ins("MOVQ", "%s, %s", regX, curX)
+	g.ins("MOVQ", "%s, %s", regW, curW)
+	g.ins("LEAQ", "(%s)(%s*4), %s", curW, wRow, upperW)
+	g.ins("MOVQ", "tile_ahead(%s), %s", regTile, ahead)
+	g.ins("LEAQ", "(%s)(%s*1), %s", upperW, ahead, ahead4)
+	g.ins("ADDQ", "%s, %s", curW, ahead)
+	g.ins("MOVQ", "scales-8(SP), %s", scale)
+	g.label("block")
+	for i := range 8 {
+		g.ins("VPXORD", "Z%d, Z%d, Z%d", i, i, i)
+	}
+	g.ins("MOVQ", "t+0(FP), %s", steps)
+	g.ins("MOVQ", "tile_period(%s), %s", steps, steps)
+	g.ins("CMPQ", "%s, %s", left, steps)
+	g.ins("CMOVQLT", "%s, %s", left, steps)
+	g.ins("SUBQ", "%s, %s", steps, left)
+	g.label("step")
+	g.ins("VMOVUPS", "(%s), Z16", curX)
+	g.ins("VMOVUPS", "64(%s), Z17", curX)
+	for j := range c.cols {
+		g.e4m3(c.wMem(j, 0, 0, curW))
+		g.madd("bf16", 18, 16, j)
+		g.madd("bf16", 20, 17, j)
+	}
+	g.ins("ADDQ", "$128, %s", curX)
+	for _, r := range []string{curW, upperW, ahead, ahead4} {
+		g.ins("ADDQ", "$64, %s", r)
+	}
+	g.ins("SUBQ", "$2, %s", steps)
+	g.ins("JNZ", "step")
+	g.ins("VBROADCASTSS", "(%s), Z18", scale)
+	g.ins("ADDQ", "$4, %s", scale)
+	for j := range c.cols {
+		g.ins("VFMADD231PS", "Z%d, Z18, Z%d", j, 8+j)
+	}
+	g.ins("TESTQ", "%s, %s", left, left)
+	g.ins("JNZ", "block")
+	for i := range 8 {
+		g.ins("VMOVAPS", "Z%d, Z%d", 8+i, i)
+	}
+	g.ins("MOVQ", "t+0(FP), %s", regTile)
+	for j := 0; j < c.cols; j += 4 {
+		g.fold512(j, fmt.Sprintf("%d(%s)", 4*j, c.out()))
+	}
+	g.ins("ADDQ", "$32, %s", c.out())
+	g.end(c)
+}
+
+// e4m3 turns the 64 codes at mem into bf16, 32 in Z18 and 32 in Z20, byte by byte: the lower byte is the lower nibble shifted up, the upper byte
+// the next three bits plus half the difference of the biases; the denormals and smallest normals are looked up.
+func (g *gen) e4m3(mem string) {
+	g.ins("PREFETCHT1", "%s", strings.Replace(strings.Replace(mem, curW, ahead, 1), upperW, ahead4, 1))
+	g.ins("VPERMQ", "%s, Z30, Z21", mem)
+	g.ins("VPSLLW", "$4, Z21, Z18")
+	g.ins("VPSRLW", "$4, Z21, Z19")
+	g.ins("VPANDD", "Z22, Z18, Z18")
+	g.ins("VPANDD", "Z23, Z19, Z19")
+	g.ins("VPANDD", "Z24, Z21, Z20")
+	g.ins("VPTESTNMB", "Z19, Z19, K1")
+	g.ins("VPADDB", "Z25, Z19, Z19")
+	g.ins("VPSHUFB", "Z20, Z29, K1, Z18")
+	g.ins("VPSHUFB", "Z20, Z28, K1, Z19")
+	g.ins("VPANDD", "Z26, Z21, Z20")
+	g.ins("VPCMPEQB", "Z26, Z20, K2")
+	g.ins("VMOVDQU8", "Z26, K2, Z19")
+	g.ins("VPTERNLOGD", "$0xF8, Z27, Z21, Z19")
+	g.ins("VPUNPCKHBW", "Z19, Z18, Z20")
+	g.ins("VPUNPCKLBW", "Z19, Z18, Z18")
 }
 
 // eachOutput walks the outputs of some rows of a tile, 4 at a time; i is the first one's number, counted from row.

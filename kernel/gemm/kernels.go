@@ -57,6 +57,9 @@ type form struct {
 	core, direct [tileRows + 1]func(*tile)
 	scaled       [tileRows + 1]func(*tile) // as core, with scales
 	folds        bool                      // cores fold
+	// scaledRow is a direct core of one row of X and 8 columns that share their scales, one float32 a block at tile.scales. It takes steps in
+	// pairs, and folds.
+	scaledRow func(*tile)
 }
 
 // kernels is all that differs between levels.

@@ -54,8 +54,8 @@ var avx512 = &kernels{
 	bf16: [numSlots]form{
 		2: formOf(dtype.BF16, lineBF16, 1, copyAVX512, bf16Avx512, cores{1: bf16Direct1x8avx512, 2: bf16Direct2x4avx512,
 			3: bf16Direct3x4avx512, 4: bf16Direct4x4avx512, 5: bf16Direct5x4avx512, 6: bf16Direct6x4avx512}),
-		3: withScales(formOf(dtype.F8E4M3, lineBF16, 1, e4m3ToBF16AVX512, bf16Avx512, cores{}), scaledAvx512),
-		4: withScales(formOf(dtype.F8E5M2, lineBF16, 1, e5m2ToBF16AVX512, bf16Avx512, cores{}), scaledAvx512),
+		3: withScales(formOf(dtype.F8E4M3, lineBF16, 1, e4m3ToBF16AVX512, bf16Avx512, cores{}), scaledAvx512, bf16xe4m3DirectScaled1x8avx512),
+		4: withScales(formOf(dtype.F8E5M2, lineBF16, 1, e5m2ToBF16AVX512, bf16Avx512, cores{}), scaledAvx512, nil),
 	},
 	roundBF16: roundBF16AVX2,
 	scaleAdd:  scaleAddAVX2,
@@ -80,8 +80,8 @@ var scaledAvx512 = cores{1: bf16TileScaled1x4avx512, 2: bf16TileScaled2x4avx512,
 	5: bf16TileScaled5x4avx512, 6: bf16TileScaled6x4avx512}
 
 // withScales is f with cores that take block scales.
-func withScales(f form, scaled cores) form {
-	f.scaled = scaled
+func withScales(f form, scaled cores, row func(*tile)) form {
+	f.scaled, f.scaledRow = scaled, row
 	return f
 }
 

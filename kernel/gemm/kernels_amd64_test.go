@@ -31,17 +31,18 @@ func TestLevels(t *testing.T) {
 
 // coreCase is one call of a core, with memory of its own.
 type coreCase struct {
-	name   string
-	run    func(*tile)
-	t      tile
-	lanes  []float32
-	x, w   []byte
-	y      []float32
-	scales []float32
-	lane   func(acc float32, i, step int, x, w []byte) float32 // one step of lane i
-	direct bool
-	size   int // bytes of a step of W
-	xSize  int
+	name     string
+	run      func(*tile)
+	t        tile
+	lanes    []float32
+	x, w     []byte
+	y        []float32
+	scales   []float32
+	scaleRow int                                                 // scales a block of K; 0: all columns share one
+	lane     func(acc float32, i, step int, x, w []byte) float32 // one step of lane i
+	direct   bool
+	size     int // bytes of a step of W
+	xSize    int
 }
 
 // symbol is a function's name as the linker knows it.
@@ -57,19 +58,18 @@ func coreCases(l cpu.Level, f func(c *coreCase)) {
 	for kind, forms := range [2]*[numSlots]form{&k.f32, &k.bf16} {
 		seen := map[string]bool{}
 		for i := range forms {
-			for _, variant := range []string{"panel", "direct", "scaled"} {
+			for _, variant := range []string{"panel", "direct", "scaled", "scaledRow"} {
 				for rows := 1; rows <= tileRows; rows++ {
 					run := map[string]func(*tile){"panel": forms[i].core[rows], "direct": forms[i].direct[rows], "scaled": forms[i].scaled[rows]}[variant]
+					if variant == "scaledRow" && rows == 1 {
+						run = forms[i].scaledRow
+					}
 					if run == nil || seen[symbol(run)] {
 						continue
 					}
 					seen[symbol(run)] = true
 					for n := range 12 {
-						c := newCoreCase(r, k, kind == 1, slotTypes[i], &forms[i], rows, variant == "direct", run, n)
-						if variant == "scaled" {
-							c.t.period = 1 + n%5
-							c.scales = style(n%int(numStyles)).values(r, c.t.steps*blockCols)
-						}
+						c := newCoreCase(r, k, kind == 1, slotTypes[i], &forms[i], rows, variant, n, run)
 						f(c)
 					}
 				}
@@ -79,8 +79,11 @@ func coreCases(l cpu.Level, f func(c *coreCase)) {
 }
 
 // newCoreCase makes call number n of a core.
-func newCoreCase(r *rand.Rand, k *kernels, bf16 bool, typ dtype.Type, f *form, rows int, direct bool, run func(*tile), n int) *coreCase {
-	steps, reps, s := 1+n*n%11, 1+n%2, style(n%int(numStyles))
+func newCoreCase(r *rand.Rand, k *kernels, bf16 bool, typ dtype.Type, f *form, rows int, variant string, n int, run func(*tile)) *coreCase {
+	steps, reps, s, direct := 1+n*n%11, 1+n%2, style(n%int(numStyles)), variant == "direct" || variant == "scaledRow"
+	if variant == "scaledRow" {
+		steps *= 2
+	}
 	cols := panelCols
 	if direct && rows == 1 {
 		cols = k.rowCols
@@ -111,7 +114,15 @@ func newCoreCase(r *rand.Rand, k *kernels, bf16 bool, typ dtype.Type, f *form, r
 	}
 	c.x = lineBytes(s.values(r, lines*32), bf16, wide)[:lines*line]
 	c.lanes = s.values(r, rows*int(c.t.lanesRow)/4)
-	if f.folds && n%4 >= 2 {
+	switch variant {
+	case "scaled":
+		c.t.period, c.scaleRow = 1+n%5, blockCols
+		c.scales = s.values(r, steps*blockCols)
+	case "scaledRow":
+		c.t.period, c.t.cont = 2+n%3*2, 0
+		c.scales = s.values(r, ceil(steps, c.t.period))
+	}
+	if f.folds && n%4 >= 2 || variant == "scaledRow" {
 		c.t.ldy = uintptr(4 * (groups + n%5))
 		c.y = s.values(r, rows*int(c.t.ldy)/4)
 	}
@@ -149,6 +160,12 @@ func laneOf(bf16, wide, direct bool, typ dtype.Type, rows int) func(acc float32,
 	case wide: // one flushed multiply-add a line; the other of the pair adds 0·-0, which changes nothing
 		return func(acc float32, i, _ int, x, w []byte) float32 {
 			return fp.DotBF16(acc, 0, dtype.F32ToBF16(f32(x, i)), 0x8000, dtype.F32ToBF16(f32(w, i)))
+		}
+	case bf16 && direct && typ != dtype.BF16:
+		return func(acc float32, i, _ int, x, w []byte) float32 {
+			var v [2]float32
+			dtype.Decode(typ, v[:], w[2*i:][:2])
+			return fp.DotBF16(acc, half(x, 2*i), half(x, 2*i+1), dtype.F32ToBF16(v[0]), dtype.F32ToBF16(v[1]))
 		}
 	case bf16:
 		return func(acc float32, i, _ int, x, w []byte) float32 {
@@ -193,7 +210,11 @@ func (c *coreCase) want() (lanes, y []float32) {
 					}
 					if c.scales != nil && ((s+1)%c.t.period == 0 || s+1 == c.t.steps) {
 						for i := range l {
-							outer[i] = fp.FMA32(c.scales[s/c.t.period*blockCols+g*panelCols+col], l[i], outer[i])
+							at := s / c.t.period
+							if c.scaleRow > 0 {
+								at = at*c.scaleRow + g*panelCols + col
+							}
+							outer[i] = fp.FMA32(c.scales[at], l[i], outer[i])
 						}
 						l = [16]float32{}
 					}

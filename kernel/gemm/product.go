@@ -66,6 +66,7 @@ type product struct {
 	ldy        int
 	// Where W has scales and X is bf16, lanes are summed over a block of K, then added, scaled, to outer.
 	scaled bool
+	period int  // of the scales, in steps of K
 	wide   bool // X is widened, chunk by chunk
 	few    bool // X has few rows: each chunk of W is used once or a few times
 	ahead  uintptr
@@ -93,6 +94,9 @@ func (p *product) init(s *Scratch, y []float32, ldy int, x Packed, w Weights) {
 		panic("gemm: no bf16 product over weights of type " + w.Type.String() + ": round the activations to bf16 and pack them as f32")
 	}
 	p.steps, p.few = ceil(w.K, p.f.step), x.M <= directRows
+	if p.period = p.steps; p.scaled {
+		p.period = ceil(min(w.BlockK, w.K), p.f.step)
+	}
 }
 
 // run computes the columns n0 to n1 of Y: few rows of X against W where it lies, as far as there is a core for that, the rest in blocks. Columns
@@ -105,14 +109,23 @@ func (p *product) run(n0, n1 int) {
 		}
 		return
 	}
-	if p.few && p.f.direct[1] != nil && !p.scaled {
+	switch {
+	case p.few && p.f.direct[1] != nil && !p.scaled:
 		n0 = p.direct(n0, n1)
+	case m == 1 && p.scaled && p.f.scaledRow != nil && p.steps%2 == 0 && p.period%2 == 0 && p.w.K%p.f.step == 0:
+		n0 = p.scaledRow(n0, n1)
 	}
-	whole := n1 - (n1-n0)%panelCols
+	p.blocks(n0, n1)
+}
+
+// blocks computes columns block by block. Columns that do not fill a panel are a block of their own.
+func (p *product) blocks(n0, n1 int) {
+	m := p.x.M
 	p.rows, p.cols = min(m, ceil(ceil(m, ceil(m, blockRows)), tileRows)*tileRows), blockCols
 	if p.few && !p.wide {
 		p.cols = directCols // a panel of these stays in the first cache
 	}
+	whole := n1 - (n1-n0)%panelCols
 	for _, end := range [2]int{whole, n1} {
 		for b := (block{0, p.rows, n0, min(p.cols, end-n0)}); b.cols > 0; {
 			next := p.after(b, end)
@@ -121,6 +134,25 @@ func (p *product) run(n0, n1 int) {
 		}
 		n0 = whole
 	}
+}
+
+// scaledRow computes the columns from n0 on for one row of X, where groups of them share a row of scales, and returns where it left off.
+func (p *product) scaledRow(n0, n1 int) int {
+	for n0 < n1 {
+		end := min(n1, n0-n0%p.w.BlockN+p.w.BlockN)
+		if groups := (end - n0) / directCols; groups > 0 {
+			p.t = tile{
+				x: p.packedAt(0, 1, 0), w: unsafe.Pointer(&p.w.Data[n0*p.wRow]), wRow: uintptr(p.wRow), wRep: uintptr(directCols * p.wRow),
+				ahead: uintptr(directCols * p.wRow), steps: p.steps, reps: groups, rows: 1, y: unsafe.Pointer(&p.y[n0]),
+				scales: unsafe.Pointer(&p.w.Scale[n0/p.w.BlockN*ceil(p.w.K, p.w.BlockK)]), period: p.period,
+			}
+			p.f.scaledRow(&p.t)
+			n0 += groups * directCols
+		}
+		p.blocks(n0, end)
+		n0 = end
+	}
+	return n0
 }
 
 // after is the block that follows b: the next rows of X, or back to the first for the next columns; empty at the end.
@@ -206,10 +238,8 @@ func (p *product) chunk() int {
 
 // block computes a block, its columns of W copied, or converted, to panels chunk by chunk.
 func (p *product) block(b, next block) {
-	chunk := p.chunk()
-	period := p.steps // of the scales, in steps
+	chunk, period := p.chunk(), p.period
 	if p.scaled {
-		period = ceil(min(p.w.BlockK, p.w.K), p.f.step)
 		chunk = max(chunk/period*period, min(chunk, period)) // whole periods, or parts of one
 	}
 	for from := 0; from < p.steps; {

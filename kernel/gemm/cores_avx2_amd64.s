@@ -59,6 +59,8 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_wRep(AX), R9
+	ADDQ        BX, R9
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -82,6 +84,7 @@ goLow0:
 
 roundLow0:
 	VMOVUPS     0(DX), Y12
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     64(CX), Y15
@@ -91,6 +94,7 @@ roundLow0:
 	VMOVUPS     192(CX), Y15
 	VFMADD231PS Y15, Y12, Y3
 	VMOVUPS     64(DX), Y12
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     320(CX), Y15
@@ -101,6 +105,7 @@ roundLow0:
 	VFMADD231PS Y15, Y12, Y3
 	ADDQ        $128, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow0
 
@@ -110,6 +115,7 @@ restLow0:
 
 stepLow0:
 	VMOVUPS     0(DX), Y12
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     64(CX), Y15
@@ -120,6 +126,7 @@ stepLow0:
 	VFMADD231PS Y15, Y12, Y3
 	ADDQ        $64, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow0
 
@@ -151,6 +158,7 @@ goHigh0:
 
 roundHigh0:
 	VMOVUPS     32(DX), Y12
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     96(CX), Y15
@@ -160,6 +168,7 @@ roundHigh0:
 	VMOVUPS     224(CX), Y15
 	VFMADD231PS Y15, Y12, Y3
 	VMOVUPS     96(DX), Y12
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     352(CX), Y15
@@ -170,6 +179,7 @@ roundHigh0:
 	VFMADD231PS Y15, Y12, Y3
 	ADDQ        $128, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh0
 
@@ -179,6 +189,7 @@ restHigh0:
 
 stepHigh0:
 	VMOVUPS     32(DX), Y12
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     96(CX), Y15
@@ -189,6 +200,7 @@ stepHigh0:
 	VFMADD231PS Y15, Y12, Y3
 	ADDQ        $64, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh0
 
@@ -284,6 +296,8 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_wRep(AX), R9
+	ADDQ        BX, R9
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -307,6 +321,7 @@ goLow0:
 
 roundLow0:
 	VMOVUPS     0(DX), Y12
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     64(CX), Y15
@@ -316,6 +331,7 @@ roundLow0:
 	VMOVUPS     192(CX), Y15
 	VFMADD231PS Y15, Y12, Y3
 	VMOVUPS     64(DX), Y12
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     320(CX), Y15
@@ -326,6 +342,7 @@ roundLow0:
 	VFMADD231PS Y15, Y12, Y3
 	ADDQ        $128, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow0
 
@@ -335,6 +352,7 @@ restLow0:
 
 stepLow0:
 	VMOVUPS     0(DX), Y12
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     64(CX), Y15
@@ -345,6 +363,7 @@ stepLow0:
 	VFMADD231PS Y15, Y12, Y3
 	ADDQ        $64, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow0
 
@@ -376,6 +395,7 @@ goHigh0:
 
 roundHigh0:
 	VMOVUPS     32(DX), Y12
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     96(CX), Y15
@@ -385,6 +405,7 @@ roundHigh0:
 	VMOVUPS     224(CX), Y15
 	VFMADD231PS Y15, Y12, Y3
 	VMOVUPS     96(DX), Y12
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     352(CX), Y15
@@ -395,6 +416,7 @@ roundHigh0:
 	VFMADD231PS Y15, Y12, Y3
 	ADDQ        $128, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh0
 
@@ -404,6 +426,7 @@ restHigh0:
 
 stepHigh0:
 	VMOVUPS     32(DX), Y12
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     96(CX), Y15
@@ -414,6 +437,7 @@ stepHigh0:
 	VFMADD231PS Y15, Y12, Y3
 	ADDQ        $64, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh0
 
@@ -474,6 +498,8 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_wRep(AX), R9
+	ADDQ        BX, R9
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -507,6 +533,7 @@ goLow0:
 roundLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -521,6 +548,7 @@ roundLow0:
 	VFMADD231PS Y15, Y13, Y7
 	VMOVUPS     128(DX), Y12
 	VMOVUPS     192(DX), Y13
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -535,6 +563,7 @@ roundLow0:
 	VFMADD231PS Y15, Y13, Y7
 	ADDQ        $256, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow0
 
@@ -545,6 +574,7 @@ restLow0:
 stepLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -559,6 +589,7 @@ stepLow0:
 	VFMADD231PS Y15, Y13, Y7
 	ADDQ        $128, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow0
 
@@ -605,6 +636,7 @@ goHigh0:
 roundHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -619,6 +651,7 @@ roundHigh0:
 	VFMADD231PS Y15, Y13, Y7
 	VMOVUPS     160(DX), Y12
 	VMOVUPS     224(DX), Y13
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -633,6 +666,7 @@ roundHigh0:
 	VFMADD231PS Y15, Y13, Y7
 	ADDQ        $256, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh0
 
@@ -643,6 +677,7 @@ restHigh0:
 stepHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -657,6 +692,7 @@ stepHigh0:
 	VFMADD231PS Y15, Y13, Y7
 	ADDQ        $128, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh0
 
@@ -781,6 +817,8 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_wRep(AX), R9
+	ADDQ        BX, R9
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -814,6 +852,7 @@ goLow0:
 roundLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -828,6 +867,7 @@ roundLow0:
 	VFMADD231PS Y15, Y13, Y7
 	VMOVUPS     128(DX), Y12
 	VMOVUPS     192(DX), Y13
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -842,6 +882,7 @@ roundLow0:
 	VFMADD231PS Y15, Y13, Y7
 	ADDQ        $256, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow0
 
@@ -852,6 +893,7 @@ restLow0:
 stepLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -866,6 +908,7 @@ stepLow0:
 	VFMADD231PS Y15, Y13, Y7
 	ADDQ        $128, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow0
 
@@ -912,6 +955,7 @@ goHigh0:
 roundHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -926,6 +970,7 @@ roundHigh0:
 	VFMADD231PS Y15, Y13, Y7
 	VMOVUPS     160(DX), Y12
 	VMOVUPS     224(DX), Y13
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -940,6 +985,7 @@ roundHigh0:
 	VFMADD231PS Y15, Y13, Y7
 	ADDQ        $256, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh0
 
@@ -950,6 +996,7 @@ restHigh0:
 stepHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -964,6 +1011,7 @@ stepHigh0:
 	VFMADD231PS Y15, Y13, Y7
 	ADDQ        $128, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh0
 
@@ -1029,6 +1077,8 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_wRep(AX), R9
+	ADDQ        BX, R9
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -1072,6 +1122,7 @@ roundLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1091,6 +1142,7 @@ roundLow0:
 	VMOVUPS     192(DX), Y12
 	VMOVUPS     256(DX), Y13
 	VMOVUPS     320(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1109,6 +1161,7 @@ roundLow0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $384, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow0
 
@@ -1120,6 +1173,7 @@ stepLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1138,6 +1192,7 @@ stepLow0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $192, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow0
 
@@ -1199,6 +1254,7 @@ roundHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
 	VMOVUPS     160(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1218,6 +1274,7 @@ roundHigh0:
 	VMOVUPS     224(DX), Y12
 	VMOVUPS     288(DX), Y13
 	VMOVUPS     352(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1236,6 +1293,7 @@ roundHigh0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $384, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh0
 
@@ -1247,6 +1305,7 @@ stepHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
 	VMOVUPS     160(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1265,6 +1324,7 @@ stepHigh0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $192, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh0
 
@@ -1417,6 +1477,8 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_wRep(AX), R9
+	ADDQ        BX, R9
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -1460,6 +1522,7 @@ roundLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1479,6 +1542,7 @@ roundLow0:
 	VMOVUPS     192(DX), Y12
 	VMOVUPS     256(DX), Y13
 	VMOVUPS     320(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1497,6 +1561,7 @@ roundLow0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $384, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow0
 
@@ -1508,6 +1573,7 @@ stepLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1526,6 +1592,7 @@ stepLow0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $192, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow0
 
@@ -1587,6 +1654,7 @@ roundHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
 	VMOVUPS     160(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1606,6 +1674,7 @@ roundHigh0:
 	VMOVUPS     224(DX), Y12
 	VMOVUPS     288(DX), Y13
 	VMOVUPS     352(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1624,6 +1693,7 @@ roundHigh0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $384, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh0
 
@@ -1635,6 +1705,7 @@ stepHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
 	VMOVUPS     160(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1653,6 +1724,7 @@ stepHigh0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $192, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh0
 
@@ -1723,6 +1795,8 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_wRep(AX), R9
+	ADDQ        BX, R9
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -1766,6 +1840,7 @@ roundLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1785,6 +1860,7 @@ roundLow0:
 	VMOVUPS     256(DX), Y12
 	VMOVUPS     320(DX), Y13
 	VMOVUPS     384(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1803,6 +1879,7 @@ roundLow0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $512, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow0
 
@@ -1814,6 +1891,7 @@ stepLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1832,6 +1910,7 @@ stepLow0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $256, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow0
 
@@ -1893,6 +1972,7 @@ roundHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
 	VMOVUPS     160(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1912,6 +1992,7 @@ roundHigh0:
 	VMOVUPS     288(DX), Y12
 	VMOVUPS     352(DX), Y13
 	VMOVUPS     416(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1930,6 +2011,7 @@ roundHigh0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $512, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh0
 
@@ -1941,6 +2023,7 @@ stepHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
 	VMOVUPS     160(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -1959,6 +2042,7 @@ stepHigh0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $256, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh0
 
@@ -2078,6 +2162,7 @@ goLow3:
 
 roundLow3:
 	VMOVUPS     192(DX), Y12
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     64(CX), Y15
@@ -2087,6 +2172,7 @@ roundLow3:
 	VMOVUPS     192(CX), Y15
 	VFMADD231PS Y15, Y12, Y3
 	VMOVUPS     448(DX), Y12
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     320(CX), Y15
@@ -2097,6 +2183,7 @@ roundLow3:
 	VFMADD231PS Y15, Y12, Y3
 	ADDQ        $512, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow3
 
@@ -2106,6 +2193,7 @@ restLow3:
 
 stepLow3:
 	VMOVUPS     192(DX), Y12
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     64(CX), Y15
@@ -2116,6 +2204,7 @@ stepLow3:
 	VFMADD231PS Y15, Y12, Y3
 	ADDQ        $256, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow3
 
@@ -2153,6 +2242,7 @@ goHigh3:
 
 roundHigh3:
 	VMOVUPS     224(DX), Y12
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     96(CX), Y15
@@ -2162,6 +2252,7 @@ roundHigh3:
 	VMOVUPS     224(CX), Y15
 	VFMADD231PS Y15, Y12, Y3
 	VMOVUPS     480(DX), Y12
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     352(CX), Y15
@@ -2172,6 +2263,7 @@ roundHigh3:
 	VFMADD231PS Y15, Y12, Y3
 	ADDQ        $512, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh3
 
@@ -2181,6 +2273,7 @@ restHigh3:
 
 stepHigh3:
 	VMOVUPS     224(DX), Y12
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     96(CX), Y15
@@ -2191,6 +2284,7 @@ stepHigh3:
 	VFMADD231PS Y15, Y12, Y3
 	ADDQ        $256, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh3
 
@@ -2296,6 +2390,8 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_wRep(AX), R9
+	ADDQ        BX, R9
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -2339,6 +2435,7 @@ roundLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -2358,6 +2455,7 @@ roundLow0:
 	VMOVUPS     256(DX), Y12
 	VMOVUPS     320(DX), Y13
 	VMOVUPS     384(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -2376,6 +2474,7 @@ roundLow0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $512, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow0
 
@@ -2387,6 +2486,7 @@ stepLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -2405,6 +2505,7 @@ stepLow0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $256, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow0
 
@@ -2466,6 +2567,7 @@ roundHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
 	VMOVUPS     160(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -2485,6 +2587,7 @@ roundHigh0:
 	VMOVUPS     288(DX), Y12
 	VMOVUPS     352(DX), Y13
 	VMOVUPS     416(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -2503,6 +2606,7 @@ roundHigh0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $512, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh0
 
@@ -2514,6 +2618,7 @@ stepHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
 	VMOVUPS     160(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -2532,6 +2637,7 @@ stepHigh0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $256, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh0
 
@@ -2576,6 +2682,7 @@ goLow3:
 
 roundLow3:
 	VMOVUPS     192(DX), Y12
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     64(CX), Y15
@@ -2585,6 +2692,7 @@ roundLow3:
 	VMOVUPS     192(CX), Y15
 	VFMADD231PS Y15, Y12, Y3
 	VMOVUPS     448(DX), Y12
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     320(CX), Y15
@@ -2595,6 +2703,7 @@ roundLow3:
 	VFMADD231PS Y15, Y12, Y3
 	ADDQ        $512, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow3
 
@@ -2604,6 +2713,7 @@ restLow3:
 
 stepLow3:
 	VMOVUPS     192(DX), Y12
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     64(CX), Y15
@@ -2614,6 +2724,7 @@ stepLow3:
 	VFMADD231PS Y15, Y12, Y3
 	ADDQ        $256, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow3
 
@@ -2651,6 +2762,7 @@ goHigh3:
 
 roundHigh3:
 	VMOVUPS     224(DX), Y12
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     96(CX), Y15
@@ -2660,6 +2772,7 @@ roundHigh3:
 	VMOVUPS     224(CX), Y15
 	VFMADD231PS Y15, Y12, Y3
 	VMOVUPS     480(DX), Y12
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     352(CX), Y15
@@ -2670,6 +2783,7 @@ roundHigh3:
 	VFMADD231PS Y15, Y12, Y3
 	ADDQ        $512, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh3
 
@@ -2679,6 +2793,7 @@ restHigh3:
 
 stepHigh3:
 	VMOVUPS     224(DX), Y12
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VMOVUPS     96(CX), Y15
@@ -2689,6 +2804,7 @@ stepHigh3:
 	VFMADD231PS Y15, Y12, Y3
 	ADDQ        $256, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh3
 
@@ -2752,6 +2868,8 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_wRep(AX), R9
+	ADDQ        BX, R9
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -2795,6 +2913,7 @@ roundLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -2814,6 +2933,7 @@ roundLow0:
 	VMOVUPS     320(DX), Y12
 	VMOVUPS     384(DX), Y13
 	VMOVUPS     448(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -2832,6 +2952,7 @@ roundLow0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $640, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow0
 
@@ -2843,6 +2964,7 @@ stepLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -2861,6 +2983,7 @@ stepLow0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $320, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow0
 
@@ -2922,6 +3045,7 @@ roundHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
 	VMOVUPS     160(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -2941,6 +3065,7 @@ roundHigh0:
 	VMOVUPS     352(DX), Y12
 	VMOVUPS     416(DX), Y13
 	VMOVUPS     480(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -2959,6 +3084,7 @@ roundHigh0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $640, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh0
 
@@ -2970,6 +3096,7 @@ stepHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
 	VMOVUPS     160(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -2988,6 +3115,7 @@ stepHigh0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $320, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh0
 
@@ -3117,6 +3245,7 @@ goLow3:
 roundLow3:
 	VMOVUPS     192(DX), Y12
 	VMOVUPS     256(DX), Y13
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3131,6 +3260,7 @@ roundLow3:
 	VFMADD231PS Y15, Y13, Y7
 	VMOVUPS     512(DX), Y12
 	VMOVUPS     576(DX), Y13
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3145,6 +3275,7 @@ roundLow3:
 	VFMADD231PS Y15, Y13, Y7
 	ADDQ        $640, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow3
 
@@ -3155,6 +3286,7 @@ restLow3:
 stepLow3:
 	VMOVUPS     192(DX), Y12
 	VMOVUPS     256(DX), Y13
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3169,6 +3301,7 @@ stepLow3:
 	VFMADD231PS Y15, Y13, Y7
 	ADDQ        $320, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow3
 
@@ -3221,6 +3354,7 @@ goHigh3:
 roundHigh3:
 	VMOVUPS     224(DX), Y12
 	VMOVUPS     288(DX), Y13
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3235,6 +3369,7 @@ roundHigh3:
 	VFMADD231PS Y15, Y13, Y7
 	VMOVUPS     544(DX), Y12
 	VMOVUPS     608(DX), Y13
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3249,6 +3384,7 @@ roundHigh3:
 	VFMADD231PS Y15, Y13, Y7
 	ADDQ        $640, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh3
 
@@ -3259,6 +3395,7 @@ restHigh3:
 stepHigh3:
 	VMOVUPS     224(DX), Y12
 	VMOVUPS     288(DX), Y13
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3273,6 +3410,7 @@ stepHigh3:
 	VFMADD231PS Y15, Y13, Y7
 	ADDQ        $320, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh3
 
@@ -3406,6 +3544,8 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_wRep(AX), R9
+	ADDQ        BX, R9
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -3449,6 +3589,7 @@ roundLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3468,6 +3609,7 @@ roundLow0:
 	VMOVUPS     320(DX), Y12
 	VMOVUPS     384(DX), Y13
 	VMOVUPS     448(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3486,6 +3628,7 @@ roundLow0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $640, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow0
 
@@ -3497,6 +3640,7 @@ stepLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3515,6 +3659,7 @@ stepLow0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $320, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow0
 
@@ -3576,6 +3721,7 @@ roundHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
 	VMOVUPS     160(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3595,6 +3741,7 @@ roundHigh0:
 	VMOVUPS     352(DX), Y12
 	VMOVUPS     416(DX), Y13
 	VMOVUPS     480(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3613,6 +3760,7 @@ roundHigh0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $640, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh0
 
@@ -3624,6 +3772,7 @@ stepHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
 	VMOVUPS     160(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3642,6 +3791,7 @@ stepHigh0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $320, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh0
 
@@ -3696,6 +3846,7 @@ goLow3:
 roundLow3:
 	VMOVUPS     192(DX), Y12
 	VMOVUPS     256(DX), Y13
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3710,6 +3861,7 @@ roundLow3:
 	VFMADD231PS Y15, Y13, Y7
 	VMOVUPS     512(DX), Y12
 	VMOVUPS     576(DX), Y13
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3724,6 +3876,7 @@ roundLow3:
 	VFMADD231PS Y15, Y13, Y7
 	ADDQ        $640, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow3
 
@@ -3734,6 +3887,7 @@ restLow3:
 stepLow3:
 	VMOVUPS     192(DX), Y12
 	VMOVUPS     256(DX), Y13
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3748,6 +3902,7 @@ stepLow3:
 	VFMADD231PS Y15, Y13, Y7
 	ADDQ        $320, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow3
 
@@ -3800,6 +3955,7 @@ goHigh3:
 roundHigh3:
 	VMOVUPS     224(DX), Y12
 	VMOVUPS     288(DX), Y13
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3814,6 +3970,7 @@ roundHigh3:
 	VFMADD231PS Y15, Y13, Y7
 	VMOVUPS     544(DX), Y12
 	VMOVUPS     608(DX), Y13
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3828,6 +3985,7 @@ roundHigh3:
 	VFMADD231PS Y15, Y13, Y7
 	ADDQ        $640, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh3
 
@@ -3838,6 +3996,7 @@ restHigh3:
 stepHigh3:
 	VMOVUPS     224(DX), Y12
 	VMOVUPS     288(DX), Y13
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3852,6 +4011,7 @@ stepHigh3:
 	VFMADD231PS Y15, Y13, Y7
 	ADDQ        $320, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh3
 
@@ -3920,6 +4080,8 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_wRep(AX), R9
+	ADDQ        BX, R9
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -3963,6 +4125,7 @@ roundLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -3982,6 +4145,7 @@ roundLow0:
 	VMOVUPS     384(DX), Y12
 	VMOVUPS     448(DX), Y13
 	VMOVUPS     512(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4000,6 +4164,7 @@ roundLow0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $768, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow0
 
@@ -4011,6 +4176,7 @@ stepLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4029,6 +4195,7 @@ stepLow0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $384, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow0
 
@@ -4090,6 +4257,7 @@ roundHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
 	VMOVUPS     160(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4109,6 +4277,7 @@ roundHigh0:
 	VMOVUPS     416(DX), Y12
 	VMOVUPS     480(DX), Y13
 	VMOVUPS     544(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4127,6 +4296,7 @@ roundHigh0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $768, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh0
 
@@ -4138,6 +4308,7 @@ stepHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
 	VMOVUPS     160(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4156,6 +4327,7 @@ stepHigh0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $384, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh0
 
@@ -4295,6 +4467,7 @@ roundLow3:
 	VMOVUPS     192(DX), Y12
 	VMOVUPS     256(DX), Y13
 	VMOVUPS     320(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4314,6 +4487,7 @@ roundLow3:
 	VMOVUPS     576(DX), Y12
 	VMOVUPS     640(DX), Y13
 	VMOVUPS     704(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4332,6 +4506,7 @@ roundLow3:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $768, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow3
 
@@ -4343,6 +4518,7 @@ stepLow3:
 	VMOVUPS     192(DX), Y12
 	VMOVUPS     256(DX), Y13
 	VMOVUPS     320(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4361,6 +4537,7 @@ stepLow3:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $384, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow3
 
@@ -4428,6 +4605,7 @@ roundHigh3:
 	VMOVUPS     224(DX), Y12
 	VMOVUPS     288(DX), Y13
 	VMOVUPS     352(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4447,6 +4625,7 @@ roundHigh3:
 	VMOVUPS     608(DX), Y12
 	VMOVUPS     672(DX), Y13
 	VMOVUPS     736(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4465,6 +4644,7 @@ roundHigh3:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $768, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh3
 
@@ -4476,6 +4656,7 @@ stepHigh3:
 	VMOVUPS     224(DX), Y12
 	VMOVUPS     288(DX), Y13
 	VMOVUPS     352(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4494,6 +4675,7 @@ stepHigh3:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $384, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh3
 
@@ -4655,6 +4837,8 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_wRep(AX), R9
+	ADDQ        BX, R9
 	CMPQ        tile_cont(AX), $0
 	JNE         loadLow0
 	VXORPS      Y0, Y0, Y0
@@ -4698,6 +4882,7 @@ roundLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4717,6 +4902,7 @@ roundLow0:
 	VMOVUPS     384(DX), Y12
 	VMOVUPS     448(DX), Y13
 	VMOVUPS     512(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4735,6 +4921,7 @@ roundLow0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $768, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow0
 
@@ -4746,6 +4933,7 @@ stepLow0:
 	VMOVUPS     0(DX), Y12
 	VMOVUPS     64(DX), Y13
 	VMOVUPS     128(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4764,6 +4952,7 @@ stepLow0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $384, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow0
 
@@ -4825,6 +5014,7 @@ roundHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
 	VMOVUPS     160(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4844,6 +5034,7 @@ roundHigh0:
 	VMOVUPS     416(DX), Y12
 	VMOVUPS     480(DX), Y13
 	VMOVUPS     544(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4862,6 +5053,7 @@ roundHigh0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $768, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh0
 
@@ -4873,6 +5065,7 @@ stepHigh0:
 	VMOVUPS     32(DX), Y12
 	VMOVUPS     96(DX), Y13
 	VMOVUPS     160(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4891,6 +5084,7 @@ stepHigh0:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $384, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh0
 
@@ -4955,6 +5149,7 @@ roundLow3:
 	VMOVUPS     192(DX), Y12
 	VMOVUPS     256(DX), Y13
 	VMOVUPS     320(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4974,6 +5169,7 @@ roundLow3:
 	VMOVUPS     576(DX), Y12
 	VMOVUPS     640(DX), Y13
 	VMOVUPS     704(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     256(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -4992,6 +5188,7 @@ roundLow3:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $768, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundLow3
 
@@ -5003,6 +5200,7 @@ stepLow3:
 	VMOVUPS     192(DX), Y12
 	VMOVUPS     256(DX), Y13
 	VMOVUPS     320(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     0(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -5021,6 +5219,7 @@ stepLow3:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $384, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepLow3
 
@@ -5088,6 +5287,7 @@ roundHigh3:
 	VMOVUPS     224(DX), Y12
 	VMOVUPS     288(DX), Y13
 	VMOVUPS     352(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -5107,6 +5307,7 @@ roundHigh3:
 	VMOVUPS     608(DX), Y12
 	VMOVUPS     672(DX), Y13
 	VMOVUPS     736(DX), Y14
+	PREFETCHT0  64(R9)
 	VMOVUPS     288(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -5125,6 +5326,7 @@ roundHigh3:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $768, DX
 	ADDQ        $512, CX
+	ADDQ        $128, R9
 	SUBQ        $2, R15
 	JGE         roundHigh3
 
@@ -5136,6 +5338,7 @@ stepHigh3:
 	VMOVUPS     224(DX), Y12
 	VMOVUPS     288(DX), Y13
 	VMOVUPS     352(DX), Y14
+	PREFETCHT0  0(R9)
 	VMOVUPS     32(CX), Y15
 	VFMADD231PS Y15, Y12, Y0
 	VFMADD231PS Y15, Y13, Y4
@@ -5154,6 +5357,7 @@ stepHigh3:
 	VFMADD231PS Y15, Y14, Y11
 	ADDQ        $384, DX
 	ADDQ        $256, CX
+	ADDQ        $64, R9
 	DECQ        R15
 	JNZ         stepHigh3
 

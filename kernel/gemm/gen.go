@@ -39,8 +39,8 @@ func main() {
 	})
 	g.file("cores_avx2_amd64.s", func() {
 		for rows := 1; rows <= 6; rows++ {
-			g.avx2(core{x: "f32", w: "f32", rows: rows, cols: 4, unroll: 2})
-			g.avx2(core{x: "f32", w: "f32", rows: rows, cols: 4, unroll: 2, flush: true})
+			g.avx2(core{level: "avx2", x: "f32", w: "f32", rows: rows, cols: 4, unroll: 2})
+			g.avx2(core{level: "avx2", x: "f32", w: "f32", rows: rows, cols: 4, unroll: 2, flush: true})
 		}
 		for _, w := range []string{"f32", "f16", "bf16", "pairs"} {
 			g.avx2Row(core{x: "f32", w: w, rows: 1, cols: 4, direct: true, unroll: 1, flush: w == "pairs"})
@@ -71,6 +71,7 @@ func check(err error) {
 // core is one core: the form of its X and W, its tile, whether it reads W in place (and prefetches), whether it flushes denormals. W of form
 // pairs is bf16 against X widened by widenX.
 type core struct {
+	level         string
 	x, w          string
 	rows, cols    int
 	direct, flush bool
@@ -130,6 +131,10 @@ func (c core) out() string {
 	return upperW
 }
 
+// parts says whether the core goes over a panel in parts. The first one reads all lines of the panel, so all of them share the work of
+// bringing the next panel to the first cache.
+func (c core) parts() bool { return c.x == "f32" && c.w == "f32" && !c.direct && c.level == "avx2" }
+
 type gen struct {
 	bytes.Buffer
 	decls strings.Builder
@@ -172,10 +177,12 @@ const (
 	wRow    = "R9"
 	ahead   = "R10" // what to prefetch: rows 0 to 3, and 4 to 7
 	wRow3   = "R11"
-	laneRow = "R12" // with one row of X, the next outputs
-	ahead4  = "R13" // with rows 0 to 3 only, the step of ahead
-	reps    = "R14"
-	steps   = "R15"
+	// In cores on panels, where rows of W have no use for it.
+	nextPanel = "R9"
+	laneRow   = "R12" // with one row of X, the next outputs
+	ahead4    = "R13" // with rows 0 to 3 only, the step of ahead
+	reps      = "R14"
+	steps     = "R15"
 )
 
 func (g *gen) begin(c core, level string) {
@@ -283,6 +290,9 @@ func (g *gen) walk(c core, name string, prefetch bool, body func(u int)) {
 		}
 		if prefetch && c.cols == 4 {
 			g.ins("ADDQ", "%s, %s", ahead4, ahead)
+		}
+		if c.parts() {
+			g.ins("ADDQ", "$%d, %s", n*64, nextPanel)
 		}
 	}, body)
 }
@@ -664,6 +674,10 @@ func (g *gen) madd(form string, w, x, acc int) {
 // avx2 writes a core that computes its tile in parts that fit the registers: up to 3 rows, 8 of the 16 lanes. X in Y12 to Y14, W in Y15.
 func (g *gen) avx2(c core) {
 	g.begin(c, "avx2")
+	if !c.direct {
+		g.ins("MOVQ", "tile_wRep(%s), %s", regTile, nextPanel)
+		g.ins("ADDQ", "%s, %s", regW, nextPanel)
+	}
 	for row := 0; row < c.rows; row += 3 {
 		for h, half := range []string{"Low", "High"} {
 			name, rows, prefetch := fmt.Sprintf("%s%d", half, row), min(3, c.rows-row), c.direct && row == 0 && h == 0
@@ -697,6 +711,9 @@ func (g *gen) avx2(c core) {
 func (g *gen) avx2Tile(c core, u, row, rows, h int, prefetch bool) {
 	for i := range rows {
 		g.ins("VMOVUPS", "%d(%s), Y%d", u*c.xStep()+(row+i)*64+32*h, curX, 12+i)
+	}
+	if c.parts() {
+		g.ins("PREFETCHT0", "%d(%s)", u*64, nextPanel)
 	}
 	for j := range c.cols {
 		g.loadW(c, c.wMem(j, u, c.half()*h, curW), "Y15")

@@ -142,7 +142,7 @@ func BenchmarkDecode(b *testing.B) {
 
 // BenchmarkBackward is the two products of a backward pass, in f32.
 func BenchmarkBackward(b *testing.B) {
-	const m, n, k, piece = 512, 2048, 2048, 128
+	const m, n, k, piece = 512, 2048, 2048, 512
 	eachSetting(b, func(b *testing.B, pool *par.Pool, l cpu.Level) {
 		dy, w, x, c := make([]float32, m*n), make([]float32, n*k), make([]float32, m*k), make([]float32, n*k)
 		for i := range w {
@@ -156,7 +156,7 @@ func BenchmarkBackward(b *testing.B) {
 			"AccTN": func(worker, lo, hi int) { AccTN(c, dy, x, m, n, k, from+lo, from+hi, scratch[worker]) },
 		} {
 			b.Run(name, func(b *testing.B) {
-				p := &pieces{n: k / piece, run: func(i int) { from = i * piece; pool.Spans(piece, 32, span) }}
+				p := &pieces{n: k / piece, run: func(i int) { from = i * piece; pool.Spans(piece, 64, span) }}
 				measure(b, p, 2*m*n*k, "GFLOP/s", func() float64 { return roof.Arithmetic(pool, l).F32.All })
 			})
 		}

@@ -9,7 +9,7 @@ import (
 
 // generic is the level of pure Go: exact and slow, for CPUs without a faster one.
 var generic = kernels{
-	mostLines: maxLines,
+	mostLines: maxLines, chunkLines: maxLines,
 	f32:       genericForms(lineF32, convF32, coreF32),
 	bf16:      genericForms(lineBF16, convBF16, coreBF16),
 	roundBF16: roundBF16,

@@ -65,8 +65,9 @@ type form struct {
 // kernels is all that differs between levels.
 type kernels struct {
 	f32, bf16 [numSlots]form
-	mostLines int // of a panel row that the cores can do at a time, if that is the whole row
-	rowCols   int // columns of the direct cores of one X row; the others have panelCols
+	// The lines of a panel row, and of a row of X, that cores do at a time: mostLines if that is all of K, else about chunkLines.
+	mostLines, chunkLines int
+	rowCols               int // columns of the direct cores of one X row; the others have panelCols
 	// widenX turns steps lines of rows X rows from bf16 into two lines of f32 each, odd values then even ones. Nil: cores take bf16 lines.
 	widenX func(dst, src unsafe.Pointer, steps, rows int)
 	// roundBF16 writes lines of 32 bf16 values, step bytes apart, from f32 values.

@@ -1,6 +1,6 @@
 package gemm
 
-//go:generate go run gen.go
+//go:generate go run ./_gen .
 
 import (
 	"unsafe"
@@ -13,8 +13,8 @@ type cores = [tileRows + 1]func(*tile)
 // avx2 has 16 registers of 8 lanes: its cores go over their tile in parts. It has no bf16 instruction: for those products X is widened to f32
 // with the odd values before the even ones, W likewise, and the f32 cores run with denormals flushed.
 var avx2 = &kernels{
-	mostLines: 40,
-	rowCols:   4,
+	mostLines: 24, chunkLines: 24,
+	rowCols: 4,
 	f32: [numSlots]form{
 		formOf(dtype.F32, lineF32, 1, copyAVX2, f32Avx2, cores{1: f32Direct1x4avx2, 2: f32Direct2x4avx2, 3: f32Direct3x4avx2,
 			4: f32Direct4x4avx2, 5: f32Direct5x4avx2, 6: f32Direct6x4avx2}),
@@ -39,8 +39,8 @@ var avx2 = &kernels{
 }
 
 var avx512 = &kernels{
-	mostLines: maxLines,
-	rowCols:   8,
+	mostLines: maxLines, chunkLines: 32,
+	rowCols: 8,
 	f32: [numSlots]form{
 		formOf(dtype.F32, lineF32, 1, copyAVX512, f32Avx512, cores{1: f32Direct1x8avx512, 2: f32Direct2x4avx512, 3: f32Direct3x4avx512,
 			4: f32Direct4x4avx512, 5: f32Direct5x4avx512, 6: f32Direct6x4avx512}),

@@ -19,7 +19,7 @@ import (
 )
 
 func TestGenerated(t *testing.T) {
-	testutil.Generated(t, []string{"run", "gen.go"}, "cores_avx2_amd64.s", "cores_avx512_amd64.s", "sweep_amd64.s", "cores_amd64.go")
+	testutil.Generated(t, []string{"run", "./_gen"}, "cores_avx2_amd64.s", "cores_avx512_amd64.s", "sweep_amd64.s", "cores_amd64.go")
 }
 
 // TestLevels fails if a level has no kernels of its own.

@@ -9,11 +9,10 @@ import (
 // A product is cut into blocks of Y, and a block's sums into chunks of K, so that the first cache holds a chunk of a tile of X and of a panel
 // of W, and the second cache a chunk of all panels of the block and its lanes.
 const (
-	blockRows  = 144  // a multiple of tileRows
-	blockCols  = 48   // a multiple of panelCols
-	maxLines   = 64   // of a panel row, and of a row of X, in a chunk of K that is all of it
-	chunkLines = 32   // and in one that is not
-	wideLines  = 2304 // of 16 values: what X is widened to, at a time
+	blockRows = 144  // a multiple of tileRows
+	blockCols = 48   // a multiple of panelCols
+	maxLines  = 64   // of a panel row, and of a row of X, in a chunk of K that is all of it
+	wideLines = 2304 // of 16 values: what X is widened to, at a time
 
 	directRows = 24 // up to so many rows of X, W is read where it lies,
 	directCols = 8  // so many columns at a time
@@ -233,7 +232,7 @@ func (p *product) chunk() int {
 	if lines <= p.k.mostLines {
 		return p.steps
 	}
-	return ceil(p.steps, ceil(lines, chunkLines))
+	return ceil(p.steps, ceil(lines, p.k.chunkLines))
 }
 
 // block computes a block, its columns of W copied, or converted, to panels chunk by chunk.
@@ -326,6 +325,9 @@ func (p *product) addScaled(b block, r, rows, k int, cont bool) {
 func (p *product) runTile(b block, r int, core func(*tile), last bool) {
 	folds := last && p.f.folds && b.cols%panelCols == 0
 	if folds {
+		if p.t.cont == 0 { // the lanes are not needed afterwards: let them stay in the first cache
+			p.t.lanes = ptr(p.s.lanes)
+		}
 		p.t.y, p.t.ldy = unsafe.Pointer(&p.y[(b.row+r)*p.ldy+b.col]), uintptr(4*p.ldy)
 	}
 	core(&p.t)

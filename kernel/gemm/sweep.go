@@ -32,7 +32,8 @@ type sweep struct {
 }
 
 // MulNN writes the columns k0 ≤ k < k1 of dX = dY·W, for the m rows of dy, which has a value for each of n rows of w: dx[i*ldx+k]. The order is
-// that of the rows of W. Workers with disjoint ranges may share dx. It panics when the shapes do not fit; w must not have block scales.
+// that of the rows of W. Workers with disjoint ranges may share dx; ranges of whole 64 columns are the fastest. It panics when the shapes do not
+// fit; w must not have block scales.
 func MulNN(dx []float32, ldx int, dy []float32, m, n int, w Weights, k0, k1 int, scratch *Scratch) {
 	if err := w.Check(n); err != nil {
 		panic(err)

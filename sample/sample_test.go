@@ -32,7 +32,8 @@ func TestGreedyTakesFirstMaximum(t *testing.T) {
 	}
 }
 
-// allowed computes, the slow way, which ids the filters keep.
+// allowed computes, the slow way, which ids the filters keep. Ids whose probabilities float32 cannot tell from the least of these are a tie
+// that rounding decides, and stay allowed.
 func allowed(p Params, logits []float32) map[int32]float64 {
 	type pair struct {
 		id int32
@@ -52,6 +53,7 @@ func allowed(p Params, logits []float32) map[int32]float64 {
 		}
 		return 0
 	})
+	everything := all
 	if p.TopK > 0 && p.TopK < len(all) {
 		all = all[:p.TopK]
 	}
@@ -59,12 +61,17 @@ func allowed(p Params, logits []float32) map[int32]float64 {
 	for _, x := range all {
 		total += x.p
 	}
-	out, sum := map[int32]float64{}, 0.0
+	out, least, sum := map[int32]float64{}, all[0].p, 0.0
 	for i, x := range all {
 		if i > 0 && (x.p < p.MinP*all[0].p*(1-1e-5) || (p.TopP > 0 && p.TopP < 1 && sum >= p.TopP*total*(1+1e-5))) {
 			break
 		}
-		out[x.id], sum = x.p, sum+x.p
+		out[x.id], sum, least = x.p, sum+x.p, x.p
+	}
+	for _, x := range everything {
+		if x.p >= least*(1-1e-6) {
+			out[x.id] = x.p
+		}
 	}
 	return out
 }

@@ -26,8 +26,11 @@ type Exec struct {
 	heads    *Heads
 	problems []attn.Problem
 
+	gradients []Gradient
+	pieces    []backPiece
+
 	// Its bodies, made once: a func made anew for each call would be allocated.
-	multiply, prepare, multiplyHead, attend func(worker, i int)
+	multiply, prepare, multiplyHead, attend, backward func(worker, i int)
 }
 
 // scratch is one worker's working memory.
@@ -47,7 +50,7 @@ func NewExec(threads int, c Compute) *Exec {
 	for i := range e.scratch {
 		e.scratch[i].gemm = gemm.NewScratch()
 	}
-	e.multiply, e.prepare, e.multiplyHead, e.attend = e.multiplyPiece, e.preparePiece, e.multiplyHeadPiece, e.attendPiece
+	e.multiply, e.prepare, e.multiplyHead, e.attend, e.backward = e.multiplyPiece, e.preparePiece, e.multiplyHeadPiece, e.attendPiece, e.backwardPiece
 	return e
 }
 

@@ -152,7 +152,7 @@ func BenchmarkBackward(b *testing.B) {
 		weights := Weights{Type: dtype.F32, Data: f32Bytes(w), K: k}
 		from := 0
 		for name, span := range map[string]func(worker, lo, hi int){
-			"MulNN": func(worker, lo, hi int) { MulNN(c, k, dy, m, n, weights, from+lo, from+hi, scratch[worker]) },
+			"MulNN": func(worker, lo, hi int) { MulNN(c, k, dy, m, n, weights, from+lo, from+hi, false, scratch[worker]) },
 			"AccTN": func(worker, lo, hi int) { AccTN(c, dy, x, m, n, k, from+lo, from+hi, scratch[worker]) },
 		} {
 			b.Run(name, func(b *testing.B) {

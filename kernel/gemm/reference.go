@@ -65,9 +65,9 @@ func valueAt(row []float32, k int) float32 {
 
 func bf16At(row []float32, k int) uint16 { return dtype.F32ToBF16(valueAt(row, k)) }
 
-// RefNN is the definition of one value of dX = dY·W (section 8): column k, from a row of dY over the rows of w.
-func RefNN(dy []float32, w Weights, k int) float32 {
-	var acc float32
+// RefNN is the definition of one value of dX += dY·W (section 8): dx before, then column k, from a row of dY over the rows of w.
+func RefNN(dx float32, dy []float32, w Weights, k int) float32 {
+	acc := dx
 	var v [1]float32
 	size := w.Type.RowBytes(1)
 	for n, g := range dy {

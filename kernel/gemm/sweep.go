@@ -32,9 +32,9 @@ type sweep struct {
 }
 
 // MulNN writes the columns k0 ≤ k < k1 of dX = dY·W, for the m rows of dy, which has a value for each of n rows of w: dx[i*ldx+k]. The order is
-// that of the rows of W. Workers with disjoint ranges may share dx; ranges of whole 64 columns are the fastest. It panics when the shapes do not
+// that of the rows of W. With more set, the sum goes on from the values in dx, otherwise from +0. Workers with disjoint ranges may share dx; ranges of whole 64 columns are the fastest. It panics when the shapes do not
 // fit; w must not have block scales.
-func MulNN(dx []float32, ldx int, dy []float32, m, n int, w Weights, k0, k1 int, scratch *Scratch) {
+func MulNN(dx []float32, ldx int, dy []float32, m, n int, w Weights, k0, k1 int, more bool, scratch *Scratch) {
 	if err := w.Check(n); err != nil {
 		panic(err)
 	}
@@ -42,7 +42,7 @@ func MulNN(dx []float32, ldx int, dy []float32, m, n int, w Weights, k0, k1 int,
 		panic(fmt.Sprintf("gemm: dX of %d values in rows of %d, columns %d to %d = dY of %d x %d in %d values times W of %d columns (scales: %v)",
 			len(dx), ldx, k0, k1, m, n, len(dy), w.K, w.Scale != nil))
 	}
-	o := outer{c: dx, ldc: ldx, rows: m, a: dy, aRow: n, aStep: 1, b: w, steps: n}
+	o := outer{c: dx, ldc: ldx, rows: m, a: dy, aRow: n, aStep: 1, b: w, steps: n, cont: more}
 	o.run(k0, k1, scratch)
 }
 
@@ -75,7 +75,7 @@ func (o *outer) run(k0, k1 int, s *Scratch) {
 	if o.rows == 0 {
 		return
 	}
-	if o.steps == 0 {
+	if o.steps == 0 && !o.cont {
 		for i := range o.rows {
 			clear(o.c[i*o.ldc+k0 : i*o.ldc+k1])
 		}

@@ -24,13 +24,15 @@ func TestMulNN(t *testing.T) {
 					dy, w, ldx := s.values(r, m*n), s.weights(r, typ, n, k), k+2
 					dx, scratch := plain.values(r, m*ldx), NewScratch()
 					before, cut := append([]float32(nil), dx...), k*2/3
-					MulNN(dx, ldx, dy, m, n, w, cut, k, scratch)
-					MulNN(dx, ldx, dy, m, n, w, 0, cut, scratch)
+					MulNN(dx, ldx, dy, m, n, w, cut, k, true, scratch)
+					MulNN(dx, ldx, dy, m, n, w, 0, cut, false, scratch)
 					for i := range m {
 						for j := range ldx {
 							want := before[i*ldx+j]
-							if j < k {
-								want = RefNN(dy[i*n:(i+1)*n], w, j)
+							if j < cut {
+								want = RefNN(0, dy[i*n:(i+1)*n], w, j)
+							} else if j < k && n > 0 {
+								want = RefNN(want, dy[i*n:(i+1)*n], w, j)
 							}
 							checkBits(t, fmt.Sprintf("%v %v dx[%d,%d]", typ, c, i, j), dx[i*ldx+j], want)
 						}

@@ -1,0 +1,104 @@
+package tensor
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/pennyml/penny/kernel/gemm"
+	"github.com/pennyml/penny/kernel/vec"
+)
+
+// Gradient is what a product Y = X·Wᵀ (+ bias) gives back (docs/NUMERICS.md section 8). Products in a row with the same DX are one sum: each goes on
+// from the one before.
+type Gradient struct {
+	W  *Matrix
+	M  int
+	X  []float32 // M rows of W.Cols; read for DW only
+	DY []float32 // M rows of W.Rows
+
+	DX   []float32 // gains dY·W; nil: not wanted
+	More bool      // DX holds something to add to
+	DW   []float32 // gains dYᵀ·X; nil: not wanted
+	DB   []float32 // gains the sum of the rows of dY; nil: not wanted
+}
+
+func (g *Gradient) check() {
+	w := g.W
+	if g.M < 1 || len(g.DY) != g.M*w.Rows || g.DX != nil && len(g.DX) != g.M*w.Cols ||
+		g.DW != nil && (len(g.DW) != w.Rows*w.Cols || len(g.X) != g.M*w.Cols) || g.DB != nil && len(g.DB) != w.Rows {
+		panic(fmt.Sprintf("tensor: backward of %d rows over W %v: X %d, dY %d, dX %d, dW %d, dB %d values",
+			g.M, w, len(g.X), len(g.DY), len(g.DX), len(g.DW), len(g.DB)))
+	}
+}
+
+// backPiece is a part of a backward loop: columns of a dX, over the products that add to it, or rows of a dW and its dB.
+type backPiece struct {
+	first, end int // products
+	lo, hi     int
+	weights    bool
+}
+
+// Backward carries out the backward of several products in one loop.
+func (e *Exec) Backward(gs []Gradient) {
+	e.gradients, e.pieces = gs, e.pieces[:0]
+	for i := 0; i < len(gs); {
+		gs[i].check()
+		end := i + 1
+		for ; end < len(gs) && gs[i].DX != nil && unsafe.SliceData(gs[end].DX) == unsafe.SliceData(gs[i].DX); end++ {
+			gs[end].check()
+		}
+		if gs[i].DX != nil {
+			e.cut(backPiece{first: i, end: end}, gs[i].W.Cols, dxColumns)
+		}
+		i = end
+	}
+	for i := range gs {
+		if gs[i].DW != nil || gs[i].DB != nil {
+			e.cut(backPiece{first: i, weights: true}, gs[i].W.Rows, dwRows)
+		}
+	}
+	e.pool.Do(len(e.pieces), e.backward)
+	e.gradients = nil
+}
+
+// What pieces are multiples of: at these the kernels are best.
+const (
+	dxColumns = 128
+	dwRows    = 48
+)
+
+// cut adds the pieces of 0 ≤ i < n.
+func (e *Exec) cut(p backPiece, n, grain int) {
+	size := n
+	if t := e.pool.Threads(); t > 1 {
+		const perWorker = 4
+		size = (n/(perWorker*t) + grain - 1) / grain * grain
+		size = max(size, grain)
+	}
+	for p.lo = 0; p.lo < n; p.lo = p.hi {
+		p.hi = min(p.lo+size, n)
+		e.pieces = append(e.pieces, p)
+	}
+}
+
+func (e *Exec) backwardPiece(worker, i int) {
+	p, s := e.pieces[i], &e.scratch[worker]
+	if p.weights {
+		g := &e.gradients[p.first]
+		if g.DW != nil {
+			gemm.AccTN(g.DW, g.DY, g.X, g.M, g.W.Rows, g.W.Cols, p.lo, p.hi, s.gemm)
+		}
+		if g.DB != nil {
+			db := g.DB[p.lo:p.hi]
+			for r := range g.M {
+				vec.Add(db, db, g.DY[r*g.W.Rows:][p.lo:p.hi])
+			}
+		}
+		return
+	}
+	for j := p.first; j < p.end; j++ {
+		g := &e.gradients[j]
+		w := gemm.Weights{Type: g.W.Type, Data: g.W.Data, K: g.W.Cols}
+		gemm.MulNN(g.DX, g.W.Cols, g.DY, g.M, g.W.Rows, w, p.lo, p.hi, g.More || j > p.first, s.gemm)
+	}
+}

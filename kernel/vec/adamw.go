@@ -1,7 +1,6 @@
 package vec
 
 import (
-	"encoding/binary"
 	"math"
 
 	"github.com/pennyml/penny/dtype"
@@ -27,11 +26,11 @@ type AdamWStep struct {
 //	v = fma(Rest2·c, c, v·Beta2)
 //	p = fma(Rate, m / fma(√v, Root, Eps), p·Decay)
 //
-// half, unless nil, receives p rounded to bfloat16, two bytes a value in little-endian order.
-func AdamW(p, m, v, g []float32, half []byte, s *AdamWStep) {
+// half, unless nil, receives p rounded to bfloat16.
+func AdamW(p, m, v, g []float32, half []uint16, s *AdamWStep) {
 	sameLen("AdamW", len(p), len(m), len(v), len(g))
 	if half != nil {
-		sameLen("AdamW with half", 2*len(p), len(half))
+		sameLen("AdamW with half", len(p), len(half))
 	}
 	for i := range p {
 		c := g[i] * s.Clip
@@ -40,7 +39,7 @@ func AdamW(p, m, v, g []float32, half []byte, s *AdamWStep) {
 		root := float32(math.Sqrt(float64(v[i])))
 		p[i] = fp.Canon(fp.FMA32(s.Rate, m[i]/fp.FMA32(root, s.Root, s.Eps), p[i]*s.Decay))
 		if half != nil {
-			binary.LittleEndian.PutUint16(half[2*i:], dtype.F32ToBF16(p[i]))
+			half[i] = dtype.F32ToBF16(p[i])
 		}
 	}
 }

@@ -1,10 +1,8 @@
 package optim
 
 import (
-	"encoding/binary"
 	"math"
 
-	"github.com/pennyml/penny/dtype"
 	"github.com/pennyml/penny/kernel/vec"
 )
 
@@ -14,9 +12,9 @@ func (o *Optimizer) adamW(p *piece, lr float64, clip float32) {
 	lr *= p.scale
 	s := vec.AdamWStep{Clip: clip, Rest1: float32(1 - c.Betas[0]), Beta2: float32(c.Betas[1]), Rest2: float32(1 - c.Betas[1]),
 		Root: float32(1 / math.Sqrt(1-o.beta2)), Eps: float32(c.Eps), Decay: shrink(lr, p.decay), Rate: float32(-lr / (1 - o.beta1))}
-	var half []byte
+	var half []uint16
 	if p.Half != nil {
-		half = p.Half[2*p.lo : 2*p.hi]
+		half = p.Half[p.lo:p.hi]
 	}
 	vec.AdamW(p.Value[p.lo:p.hi], p.state[0][p.lo:p.hi], p.state[1][p.lo:p.hi], p.Grad[p.lo:p.hi], half, &s)
 }
@@ -47,10 +45,7 @@ func (o *Optimizer) sgd(p *piece, lr float64, clip float32) {
 
 // refresh renews the bf16 copy of a run of values.
 func (p *parameter) refresh(lo, hi int) {
-	if p.Half == nil {
-		return
-	}
-	for i, v := range p.Value[lo:hi] {
-		binary.LittleEndian.PutUint16(p.Half[2*(lo+i):], dtype.F32ToBF16(v))
+	if p.Half != nil {
+		vec.F32ToBF16(p.Half[lo:hi], p.Value[lo:hi])
 	}
 }

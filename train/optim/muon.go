@@ -125,7 +125,7 @@ func (z *orthogonalizer) orthogonalize(workers []orthogonalizer, each spread) {
 			vec.Axpy(z.b[lo:hi], z.a[lo:hi], newtonB)
 		})
 		w := gemm.Weights{Type: dtype.F32, Data: bytesOf(z.x), K: c}
-		each(c, 64, func(worker, lo, hi int) { gemm.MulNN(z.y, c, z.b, r, r, w, lo, hi, workers[worker].gemm()) })
+		each(c, 64, func(worker, lo, hi int) { gemm.MulNN(z.y, c, z.b, r, r, w, lo, hi, false, workers[worker].gemm()) })
 		each(r*c, pieceLen, func(_, lo, hi int) { vec.Axpy(z.y[lo:hi], z.x[lo:hi], newtonA) })
 		z.x, z.y = z.y, z.x
 	}

@@ -86,7 +86,7 @@ func (g *goldens) row(name string, i int) []float32 {
 func (g *goldens) param(name string) *grad.Param {
 	g.t.Helper()
 	v, shape := g.tensor(name)
-	return &grad.Param{Name: name + ".weight", Shape: shape, Value: v, Grad: make([]float32, len(v)), Half: make([]byte, 2*len(v))}
+	return &grad.Param{Name: name + ".weight", Shape: shape, Value: v, Grad: make([]float32, len(v)), Half: make([]uint16, len(v))}
 }
 
 func near(t *testing.T, what string, got, want []float32, tolerance float64) {

@@ -21,16 +21,17 @@ type Decoder struct {
 	options Options
 	pass    *nn.Pass
 	runs    []nn.Run
+	ids     []int32 // of all runs
 	in      tensor.Input
 	hidden  []float32
 }
 
 // Stack is a run of layers from an input to logits.
 type Stack struct {
-	// Input writes the first values of the residual stream, len(c.IDs) rows.
-	Input func(p *nn.Pass, c Chunk, x []float32)
-	// Layer adds layer i to the residual stream, p.Rows rows; the last leaves the wanted rows, at the front.
-	Layer   func(p *nn.Pass, i int, x []float32)
+	// Input writes the first values of the residual stream, a row for each of the ids of all runs.
+	Input func(p *nn.Pass, ids []int32, x []float32)
+	// Layer adds layer i to the residual stream, p.Rows rows, and returns it; of the last (p.Last) the wanted rows.
+	Layer   func(p *nn.Pass, i int, x []float32) []float32
 	Layouts []attn.Layout // of each layer's cache
 	Norm    []float32
 	Head    *tensor.Matrix
@@ -46,7 +47,7 @@ func NewDecoder(c *Config, w *Weights, o Options) *Decoder {
 	}
 	d := &Decoder{config: c, options: o, Embed: nn.Embedding{W: w.Matrix("model.embed_tokens.weight", c.Vocab, c.Hidden)}}
 	d.Main = Stack{Norm: w.Vector("model.norm.weight", c.Hidden), Head: d.Embed.W,
-		Input: func(_ *nn.Pass, c Chunk, x []float32) { d.Embed.Forward(x, c.IDs) }}
+		Input: func(p *nn.Pass, ids []int32, x []float32) { d.Embed.Forward(p, x, ids) }}
 	if c.Tied {
 		w.Ignore("lm_head.weight") // some checkpoints keep a copy
 	} else {
@@ -91,19 +92,17 @@ func (d *Decoder) Run(s *Stack, batch []Chunk) ([]float32, error) {
 	}
 	p, width := d.pass, d.config.Hidden
 	x := p.Arena.F32(rows * width)
-	for i, c := range batch {
-		s.Input(p, c, x[d.runs[i].First*width:][:len(c.IDs)*width])
-	}
+	s.Input(p, d.ids, x)
 	for l := range s.Layouts {
 		mark := p.Arena.Mark()
 		p.Last = l == len(s.Layouts)-1
-		s.Layer(p, l, x)
+		x = s.Layer(p, l, x)
 		p.Arena.Release(mark)
 		if probe := d.options.Probe; s == &d.Main && probe != nil && probe.Hidden != nil {
-			probe.Hidden(l, x[:p.Rows*width])
+			probe.Hidden(l, x)
 		}
 	}
-	d.hidden = append(d.hidden[:0], x[:wanted*width]...) // the last layer has left the wanted rows, at the front
+	d.hidden = append(d.hidden[:0], x...) // the last layer has left the wanted rows
 	if wanted == 0 {
 		return nil, nil
 	}
@@ -118,7 +117,7 @@ func (d *Decoder) begin(batch []Chunk) (rows, wanted int, err error) {
 	if len(batch) == 0 {
 		return 0, 0, errors.New("model: nothing to run")
 	}
-	d.runs = d.runs[:0]
+	d.runs, d.ids = d.runs[:0], d.ids[:0]
 	for i, c := range batch {
 		if err = c.check(d.config); err == nil {
 			var pos int
@@ -132,7 +131,7 @@ func (d *Decoder) begin(batch []Chunk) (rows, wanted int, err error) {
 			}
 			return 0, 0, err
 		}
-		rows, wanted = rows+len(c.IDs), wanted+c.Logits
+		rows, wanted, d.ids = rows+len(c.IDs), wanted+c.Logits, append(d.ids, c.IDs...)
 	}
 	d.pass.Begin(d.runs)
 	return rows, wanted, nil

@@ -25,7 +25,7 @@ func (a *Attention) CacheLayout(t dtype.Type) attn.Layout {
 // Forward adds attention over the normalised rows h to the residual stream x and returns both, in the last layer their wanted rows only.
 func (a *Attention) Forward(p *Pass, layer int, x, h []float32) (_, _ []float32) {
 	mark, d := p.Arena.Mark(), a.HeadDim
-	defer p.Arena.Release(mark)
+	defer p.release(mark)
 	q := p.Arena.F32(p.Rows * a.Heads * d)
 	k := p.Arena.F32(p.Rows * a.KVHeads * d)
 	v := p.Arena.F32(p.Rows * a.KVHeads * d)
@@ -36,7 +36,7 @@ func (a *Attention) Forward(p *Pass, layer int, x, h []float32) (_, _ []float32)
 		p.forwardAll(in, []*Linear{&a.Q, &a.K, &a.V}, q, k, v)
 	}
 	if a.KNorm != nil {
-		p.RMSNorm(k, k, a.KNorm, a.NormEps)
+		k = p.Norm(k, k, a.KNorm, a.NormEps)
 	}
 	p.rope(a.Rope, k, a.KVHeads*d, 0, a.KVHeads, d)
 	p.remember(layer, k, v)
@@ -48,11 +48,14 @@ func (a *Attention) Forward(p *Pass, layer int, x, h []float32) (_, _ []float32)
 		a.Q.Forward(p, q, p.in.Set(h, p.Rows, a.Q.W.Cols))
 	}
 	if a.QNorm != nil {
-		p.RMSNorm(q, q, a.QNorm, a.NormEps)
+		q = p.Norm(q, q, a.QNorm, a.NormEps)
 	}
 	p.rope(a.Rope, q, a.Heads*d, 0, a.Heads, d)
 	out := p.Arena.F32(len(q))
-	p.attend(layer, a.Heads, float32(1/math.Sqrt(float64(d))), q, out)
-	p.addForward(x, out, &a.O)
-	return x, h
+	scale := float32(1 / math.Sqrt(float64(d)))
+	p.attend(layer, a.Heads, scale, q, out)
+	if p.Tape != nil {
+		p.attendBack(attn.Gradient{Heads: a.Heads, KVHeads: a.KVHeads, KeyDim: d, ValueDim: d, Scale: scale, Q: q, K: k, V: v, Out: out})
+	}
+	return p.addForward(x, out, &a.O), h
 }

@@ -17,6 +17,9 @@ type Linear struct {
 func (l *Linear) Forward(p *Pass, y []float32, in *tensor.Input) {
 	p.MatMul(y, in, l.W)
 	l.addBias(y)
+	if p.Tape != nil {
+		p.linearBack(in.X, in.M, []*Linear{l}, y)
+	}
 }
 
 func (l *Linear) addBias(y []float32) {
@@ -28,21 +31,28 @@ func (l *Linear) addBias(y []float32) {
 	}
 }
 
-// addForward adds l of the rows of h to the residual stream x.
-func (p *Pass) addForward(x, h []float32, l *Linear) {
+// addForward adds l of the rows of h to the residual stream x and returns it.
+func (p *Pass) addForward(x, h []float32, l *Linear) []float32 {
 	y := p.Arena.F32(len(x))
 	l.Forward(p, y, p.inner.Set(h, p.Rows, l.W.Cols))
-	p.add(x, y)
+	return p.add(x, y)
 }
 
-// add adds y to x.
-func (p *Pass) add(x, y []float32) {
+// add is the residual stream x and what a block adds to it, y, which only the sum reads: over x, or over y if there is a tape, as x is then
+// still needed. The gradient of all three is one.
+func (p *Pass) add(x, y []float32) []float32 {
+	dst := x
+	if p.Tape != nil {
+		p.Tape.Alias(y, x)
+		dst = y
+	}
 	if p.Rows > fewRows {
 		d := len(x) / p.Rows
-		p.Exec.Rows(p.Rows, func(lo, hi int) { vec.Add(x[lo*d:hi*d], x[lo*d:hi*d], y[lo*d:hi*d]) })
-		return
+		p.Exec.Rows(p.Rows, func(lo, hi int) { vec.Add(dst[lo*d:hi*d], x[lo*d:hi*d], y[lo*d:hi*d]) })
+		return dst
 	}
-	vec.Add(x, x, y)
+	vec.Add(dst, x, y)
+	return dst
 }
 
 // forwardAll computes several linear layers over one input in one loop.
@@ -54,13 +64,19 @@ func (p *Pass) forwardAll(in *tensor.Input, layers []*Linear, ys ...[]float32) {
 	for i, l := range layers {
 		l.addBias(ys[i])
 	}
+	if p.Tape != nil {
+		p.linearBack(in.X, in.M, layers, ys...)
+	}
 }
 
 // Embedding maps ids to rows.
 type Embedding struct{ W *tensor.Matrix }
 
 // Forward writes the exact values of the row of each id to y.
-func (e *Embedding) Forward(y []float32, ids []int32) {
+func (e *Embedding) Forward(p *Pass, y []float32, ids []int32) {
+	if p.Tape != nil {
+		p.Tape.Push(func() { e.back(p, y, ids) })
+	}
 	d := e.W.Cols
 	for i, id := range ids {
 		if id < 0 || int(id) >= e.W.Rows {

@@ -38,7 +38,7 @@ func (a *MLA) CacheLayout(t dtype.Type) attn.Layout {
 // Forward adds attention over the normalised rows h to the residual stream x and returns both, in the last layer their wanted rows only.
 func (a *MLA) Forward(p *Pass, layer int, x, h []float32) (_, _ []float32) {
 	mark := p.Arena.Mark()
-	defer p.Arena.Release(mark)
+	defer p.release(mark)
 	if a.KB == nil {
 		a.split(p)
 	}
@@ -69,8 +69,7 @@ func (a *MLA) Forward(p *Pass, layer int, x, h []float32) (_, _ []float32) {
 	}
 	out := p.Arena.F32(p.Rows * a.Heads * a.V)
 	a.attend(p, layer, a.queries(p, fq), out)
-	p.addForward(x, out, &a.O)
-	return x, h
+	return p.addForward(x, out, &a.O), h
 }
 
 // queries are the heads' queries, from what the first product has given.

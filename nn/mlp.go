@@ -3,15 +3,15 @@ package nn
 // MLP is the SwiGLU feed-forward layer: Down(silu(Gate x) · Up x).
 type MLP struct{ Gate, Up, Down Linear }
 
-// Forward adds the layer's output for the normalised rows h to the residual stream x.
-func (m *MLP) Forward(p *Pass, x, h []float32) {
+// Forward adds the layer's output for the normalised rows h to the residual stream x and returns it.
+func (m *MLP) Forward(p *Pass, x, h []float32) []float32 {
 	if p.Rows == 0 {
-		return
+		return x
 	}
 	mark := p.Arena.Mark()
 	gate, up := p.Arena.F32(p.Rows*m.Gate.W.Rows), p.Arena.F32(p.Rows*m.Up.W.Rows)
 	p.forwardAll(p.in.Set(h, p.Rows, m.Gate.W.Cols), []*Linear{&m.Gate, &m.Up}, gate, up)
-	p.swiGLU(gate, up, p.Rows)
-	p.addForward(x, gate, &m.Down)
-	p.Arena.Release(mark)
+	x = p.addForward(x, p.swiGLU(gate, up, p.Rows), &m.Down)
+	p.release(mark)
+	return x
 }

@@ -28,10 +28,10 @@ type moeSpace struct {
 // waveRows is how many chosen rows are multiplied in one go: the experts of a few tokens together, a prompt's one after the other.
 const waveRows = 64
 
-// Forward adds the output for the normalised rows h to the residual stream x.
-func (m *MoE) Forward(p *Pass, layer int, x, h []float32) {
+// Forward adds the output for the normalised rows h to the residual stream x and returns it.
+func (m *MoE) Forward(p *Pass, layer int, x, h []float32) []float32 {
 	if p.Rows == 0 {
-		return
+		return x
 	}
 	mark, d := p.Arena.Mark(), m.Router.Cols
 	in := p.in.Set(h, p.Rows, d)
@@ -51,10 +51,11 @@ func (m *MoE) Forward(p *Pass, layer int, x, h []float32) {
 		}
 	}
 	if m.Shared != nil {
-		m.Shared.Forward(p, sum, h)
+		sum = m.Shared.Forward(p, sum, h)
 	}
-	p.add(x, sum)
-	p.Arena.Release(mark)
+	x = p.add(x, sum)
+	p.release(mark)
+	return x
 }
 
 // route fills the working memory with every row's choice and the choices' order by expert.

@@ -5,6 +5,7 @@ package nn
 import (
 	"fmt"
 
+	"github.com/pennyml/penny/grad"
 	"github.com/pennyml/penny/kernel/attn"
 	"github.com/pennyml/penny/kernel/vec"
 	"github.com/pennyml/penny/kvcache"
@@ -15,12 +16,19 @@ import (
 // kept from step to step; once its buffers have grown, a step allocates nothing.
 type Pass struct {
 	*tensor.Exec
-	Arena tensor.Arena
+	Arena *tensor.Arena
 	Runs  []Run // the sequences, in row order
 	Rows  int   // of all runs together
 
 	// Last is set in the last layer: attention goes on with each run's last Wanted rows only, since nothing else is read of the others.
 	Last bool
+
+	// Tape, when not nil, is written as the pass runs, and nothing that the backward reads is overwritten: each step of the residual stream is a
+	// buffer of its own. The runs then begin at position 0. The values are the same, to the bit.
+	Tape *grad.Tape
+
+	// Again is set where a layer is run a second time only to write the tape: who counts what passes must not count it twice.
+	Again bool
 
 	// Route, when not nil, is shown what each mixture of experts chose: Rows times k ids, ascending, and weights.
 	Route func(layer int, ids []int32, weights []float32)
@@ -28,6 +36,7 @@ type Pass struct {
 	in, inner tensor.Input      // what a block multiplies: its input, and what lies between its two products
 	products  [4]tensor.Product // of one MatMuls
 	problems  []attn.Problem
+	gradients []attn.Gradient
 	heads     tensor.Heads
 	moe       moeSpace
 }
@@ -42,7 +51,14 @@ type Run struct {
 }
 
 // NewPass makes a pass that computes on e.
-func NewPass(e *tensor.Exec) *Pass { return &Pass{Exec: e} }
+func NewPass(e *tensor.Exec) *Pass { return &Pass{Exec: e, Arena: new(tensor.Arena)} }
+
+// release takes back the buffers handed out since mark, unless the tape refers to them.
+func (p *Pass) release(mark int) {
+	if p.Tape == nil {
+		p.Arena.Release(mark)
+	}
+}
 
 // Begin starts a pass over the given runs, whose caches have been extended.
 func (p *Pass) Begin(runs []Run) {
@@ -77,8 +93,21 @@ func (p *Pass) narrow(x, h []float32) (_, _ []float32) {
 // fewRows is the number of rows up to which elementwise work is not worth sharing out.
 const fewRows = 4
 
-// RMSNorm normalises rows of len(w) values: dst = x / rms(x) · w. dst may be x.
+// Norm is rows of len(w) values, normalised: x / rms(x) · w. It is written over dst, which may be x; in a new buffer where dst is nil or there is
+// a tape.
+func (p *Pass) Norm(dst, x, w []float32, eps float32) []float32 {
+	if dst == nil || p.Tape != nil {
+		dst = p.Arena.F32(len(x))
+	}
+	p.RMSNorm(dst[:len(x)], x, w, eps)
+	return dst[:len(x)]
+}
+
+// RMSNorm is Norm to a place that is given, which may be x only where there is no tape.
 func (p *Pass) RMSNorm(dst, x, w []float32, eps float32) {
+	if p.Tape != nil {
+		p.Tape.Push(func() { p.normBack(dst, x, w, eps) })
+	}
 	d := len(w)
 	if rows := len(x) / d; rows > fewRows {
 		p.Exec.Rows(rows, func(lo, hi int) { vec.RMSNorm(dst[lo*d:hi*d], x[lo*d:hi*d], w, eps) })
@@ -87,34 +116,51 @@ func (p *Pass) RMSNorm(dst, x, w []float32, eps float32) {
 	vec.RMSNorm(dst, x, w, eps)
 }
 
-// swiGLU writes silu(gate)·up over gate.
-func (p *Pass) swiGLU(gate, up []float32, rows int) {
+// swiGLU is silu(gate)·up, over gate if there is no tape.
+func (p *Pass) swiGLU(gate, up []float32, rows int) []float32 {
+	dst := gate
+	if p.Tape != nil {
+		dst = p.Arena.F32(len(gate))
+		p.Tape.Push(func() { p.swiGLUBack(dst, gate, up, rows) })
+	}
 	if rows > fewRows {
 		d := len(gate) / rows
-		p.Exec.Rows(rows, func(lo, hi int) { vec.SwiGLU(gate[lo*d:hi*d], gate[lo*d:hi*d], up[lo*d:hi*d]) })
-		return
+		p.Exec.Rows(rows, func(lo, hi int) { vec.SwiGLU(dst[lo*d:hi*d], gate[lo*d:hi*d], up[lo*d:hi*d]) })
+		return dst
 	}
-	vec.SwiGLU(gate, gate, up)
+	vec.SwiGLU(dst, gate, up)
+	return dst
 }
 
 // rope turns the heads of every row in place: row r's heads start at x[r*row + offset], stride apart.
 func (p *Pass) rope(t *RopeTable, x []float32, row, offset, heads, stride int) {
-	for _, run := range p.Runs {
+	if p.Tape != nil {
+		runs := p.Runs
+		p.Tape.Push(func() { p.turn(t, p.Tape.Grad(x), runs, row, offset, heads, stride, true) })
+	}
+	p.turn(t, x, p.Runs, row, offset, heads, stride, false)
+}
+
+func (p *Pass) turn(t *RopeTable, x []float32, runs []Run, row, offset, heads, stride int, back bool) {
+	for _, run := range runs {
 		t.Grow(run.Pos + run.Rows)
 		if run.Rows > fewRows {
 			p.Exec.Rows(run.Rows, func(lo, hi int) {
-				t.turn(x[(run.First+lo)*row:(run.First+hi)*row], run.Pos+lo, row, offset, heads, stride)
+				t.turn(x[(run.First+lo)*row:(run.First+hi)*row], run.Pos+lo, row, offset, heads, stride, back)
 			})
 			continue
 		}
-		t.turn(x[run.First*row:(run.First+run.Rows)*row], run.Pos, row, offset, heads, stride)
+		t.turn(x[run.First*row:(run.First+run.Rows)*row], run.Pos, row, offset, heads, stride, back)
 	}
 }
 
-// turn applies the table to rows of consecutive positions.
-func (t *RopeTable) turn(x []float32, pos, row, offset, heads, stride int) {
+// turn applies the table to rows of consecutive positions, or turns them back.
+func (t *RopeTable) turn(x []float32, pos, row, offset, heads, stride int, back bool) {
 	for ; len(x) > 0; x = x[row:] {
 		cos, sin := t.At(pos)
+		if back {
+			sin = t.back(pos)
+		}
 		if t.Layout == Adjacent {
 			vec.RopeAdjacent(x[offset:row], heads, stride, cos, sin)
 		} else {

@@ -180,7 +180,7 @@ type RopeTable struct {
 	half   int
 	mul    float64
 	freq   []float64
-	pages  [][]float32 // ropePage rows of half cosines, half sines
+	pages  [][]float32 // ropePage rows of half cosines, half sines, half sines of the opposite sign
 }
 
 // NewRopeTable makes an empty table for r, which must be valid.
@@ -192,12 +192,13 @@ func NewRopeTable(r *Rope) *RopeTable {
 func (t *RopeTable) Grow(n int) {
 	for len(t.pages)*ropePage < n {
 		first := len(t.pages) * ropePage
-		page := make([]float32, ropePage*2*t.half)
+		page := make([]float32, ropePage*3*t.half)
 		for p := range ropePage {
-			row := page[p*2*t.half:][:2*t.half]
+			row := page[p*3*t.half:][:3*t.half]
 			for i, f := range t.freq {
 				sin, cos := math.Sincos(float64(first+p) * f)
 				row[i], row[t.half+i] = float32(float64(cos*t.mul)), float32(float64(sin*t.mul))
+				row[2*t.half+i] = -row[t.half+i]
 			}
 		}
 		t.pages = append(t.pages, page)
@@ -206,6 +207,13 @@ func (t *RopeTable) Grow(n int) {
 
 // At gives the Dim/2 cosines and sines of a position that Grow has made ready.
 func (t *RopeTable) At(position int) (cos, sin []float32) {
-	row := t.pages[position/ropePage][position%ropePage*2*t.half:]
-	return row[:t.half:t.half], row[t.half : 2*t.half : 2*t.half]
+	row := t.row(position)
+	return row[:t.half], row[t.half : 2*t.half]
+}
+
+// back is the sines that turn a position back.
+func (t *RopeTable) back(position int) []float32 { return t.row(position)[2*t.half:] }
+
+func (t *RopeTable) row(position int) []float32 {
+	return t.pages[position/ropePage][position%ropePage*3*t.half:][:3*t.half]
 }

@@ -68,3 +68,18 @@ func (e *Exec) attendPiece(worker, i int) {
 	}
 	attn.Forward(&e.problems[at], i-first, i-first+1, &e.scratch[worker].attn)
 }
+
+// AttendBackward carries out the backward of the attention of several sequences in one loop.
+func (e *Exec) AttendBackward(gs []attn.Gradient) {
+	n := 0
+	for i := range gs {
+		n += gs[i].Units()
+	}
+	e.pool.Do(n, func(worker, i int) {
+		at := 0
+		for ; i >= gs[at].Units(); at++ {
+			i -= gs[at].Units()
+		}
+		attn.Backward(&gs[at], i)
+	})
+}

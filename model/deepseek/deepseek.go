@@ -49,17 +49,14 @@ func New(c *model.Config, w *model.Weights, o model.Options) (model.Model, error
 	return &WithMTP{m, module}, nil
 }
 
-func (m *Model) layer(p *nn.Pass, i int, x []float32) { m.layers[i].forward(p, i, i, x, m.eps) }
+func (m *Model) layer(p *nn.Pass, i int, x []float32) []float32 { return m.layers[i].forward(p, i, i, x, m.eps) }
 
-// forward adds the layer to the residual stream x. number is its place in the network, slot that in the cache.
-func (l *layer) forward(p *nn.Pass, number, slot int, x []float32, eps float32) {
-	h := p.Arena.F32(len(x))
-	p.RMSNorm(h, x, l.attnNorm, eps)
-	x, h = l.attn.Forward(p, slot, x, h)
-	p.RMSNorm(h, x, l.mlpNorm, eps)
+// forward adds the layer to the residual stream x and returns it. number is its place in the network, slot that in the cache.
+func (l *layer) forward(p *nn.Pass, number, slot int, x []float32, eps float32) []float32 {
+	x, h := l.attn.Forward(p, slot, x, p.Norm(nil, x, l.attnNorm, eps))
+	h = p.Norm(h, x, l.mlpNorm, eps)
 	if l.moe != nil {
-		l.moe.Forward(p, number, x, h)
-	} else {
-		l.mlp.Forward(p, x, h)
+		return l.moe.Forward(p, number, x, h)
 	}
+	return l.mlp.Forward(p, x, h)
 }

@@ -45,11 +45,11 @@ func (m *WithMTP) ForwardMTP(hidden []float32, c model.Chunk) ([]float32, error)
 	return m.Run(&m.mtp.stack, []model.Chunk{c})
 }
 
-func (t *mtp) input(p *nn.Pass, c model.Chunk, x []float32) {
-	mark, rows := p.Arena.Mark(), len(c.IDs)
+func (t *mtp) input(p *nn.Pass, ids []int32, x []float32) {
+	mark, rows := p.Arena.Mark(), len(ids)
 	d := len(x) / rows
 	embedded, pairs := p.Arena.F32(rows*d), p.Arena.F32(rows*2*d)
-	t.embed.Forward(embedded, c.IDs)
+	t.embed.Forward(p, embedded, ids)
 	for r := range rows {
 		p.RMSNorm(pairs[2*r*d:][:d], embedded[r*d:][:d], t.eNorm, t.eps)
 		p.RMSNorm(pairs[(2*r+1)*d:][:d], t.given[r*d:][:d], t.hNorm, t.eps)
@@ -58,6 +58,6 @@ func (t *mtp) input(p *nn.Pass, c model.Chunk, x []float32) {
 	p.Arena.Release(mark)
 }
 
-func (t *mtp) forward(p *nn.Pass, slot int, x []float32) {
-	t.layer.forward(p, t.number, slot, x, t.eps)
+func (t *mtp) forward(p *nn.Pass, slot int, x []float32) []float32 {
+	return t.layer.forward(p, t.number, slot, x, t.eps)
 }

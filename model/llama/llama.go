@@ -49,10 +49,9 @@ func load(c *model.Config, w *model.Weights, prefix string, rope *nn.RopeTable) 
 	}
 }
 
-func (m *Model) layer(p *nn.Pass, i int, x []float32) {
-	l, h := &m.layers[i], p.Arena.F32(len(x))
-	p.RMSNorm(h, x, l.attnNorm, m.eps)
-	x, h = l.attn.Forward(p, i, x, h)
-	p.RMSNorm(h, x, l.mlpNorm, m.eps)
-	l.mlp.Forward(p, x, h)
+func (m *Model) layer(p *nn.Pass, i int, x []float32) []float32 {
+	l := &m.layers[i]
+	x, h := l.attn.Forward(p, i, x, p.Norm(nil, x, l.attnNorm, m.eps))
+	h = p.Norm(h, x, l.mlpNorm, m.eps)
+	return l.mlp.Forward(p, x, h)
 }

@@ -56,14 +56,12 @@ func load(c *model.Config, w *model.Weights, i int, rope *nn.RopeTable) layer {
 	return l
 }
 
-func (m *Model) layer(p *nn.Pass, i int, x []float32) {
-	l, h := &m.layers[i], p.Arena.F32(len(x))
-	p.RMSNorm(h, x, l.attnNorm, m.eps)
-	x, h = l.attn.Forward(p, i, x, h)
-	p.RMSNorm(h, x, l.mlpNorm, m.eps)
+func (m *Model) layer(p *nn.Pass, i int, x []float32) []float32 {
+	l := &m.layers[i]
+	x, h := l.attn.Forward(p, i, x, p.Norm(nil, x, l.attnNorm, m.eps))
+	h = p.Norm(h, x, l.mlpNorm, m.eps)
 	if l.moe != nil {
-		l.moe.Forward(p, i, x, h)
-	} else {
-		l.mlp.Forward(p, x, h)
+		return l.moe.Forward(p, i, x, h)
 	}
+	return l.mlp.Forward(p, x, h)
 }

@@ -49,7 +49,9 @@ func New(c *model.Config, w *model.Weights, o model.Options) (model.Model, error
 	return &WithMTP{m, module}, nil
 }
 
-func (m *Model) layer(p *nn.Pass, i int, x []float32) []float32 { return m.layers[i].forward(p, i, i, x, m.eps) }
+func (m *Model) layer(p *nn.Pass, i int, x []float32) []float32 {
+	return m.layers[i].forward(p, i, i, x, m.eps)
+}
 
 // forward adds the layer to the residual stream x and returns it. number is its place in the network, slot that in the cache.
 func (l *layer) forward(p *nn.Pass, number, slot int, x []float32, eps float32) []float32 {

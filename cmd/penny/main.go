@@ -30,6 +30,7 @@ type cli struct {
 	Render     renderCmd     `cmd:"" help:"Render conversations with a model's chat template (JSONL in, JSONL out)."`
 	Grade      gradeVerb     `cmd:"" help:"Grade answers: mathematics, choices, format, language, length, repetition, code (JSONL in, JSONL out)."`
 	Task       taskVerb      `cmd:"" help:"Tasks whose answers can be checked: list, show, sample, export."`
+	Eval       evalCmd       `cmd:"" help:"Measure a model on a task, with intervals."`
 	Audit      auditCmd      `cmd:"" help:"Hold a claim of what a model cost against the arithmetic."`
 	Plan       planCmd       `cmd:"" help:"What money, days, hardware or energy can train."`
 	Doctor     doctorCmd     `cmd:"" help:"Show what this machine can do."`

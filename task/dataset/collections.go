@@ -131,7 +131,7 @@ func choiceRecord(question string, options []string, gold byte) (record, error) 
 		fmt.Fprintf(&b, "\n%c. %s", letters[i], o)
 	}
 	return record{question: b.String(), prompt: b.String() + "\n\nThink step by step, then finish with \"The answer is X.\", where X is the letter of the right option.",
-		answer: string(gold), details: details{Grader: "choice", Options: letters[len(options)-1 : len(options)]}}, nil
+		answer: string(gold), details: details{Grader: "choice", Options: letters[len(options)-1 : len(options)], Stem: question, Choices: options}}, nil
 }
 
 // ARC opens the AI2 Reasoning Challenge.

@@ -41,6 +41,18 @@ func (t *Task) Grade(p task.Problem, text string) (task.Verdict, error) {
 	return task.Verdict{}, fmt.Errorf("task %s: problem %s: grader %q: want one of %s", t.name, p.ID, d.Grader, strings.Join(graders, ", "))
 }
 
+// Choices gives a multiple-choice problem's question without its options, the options, and the place of the right one.
+func (t *Task) Choices(p task.Problem) (stem string, options []string, right int, err error) {
+	var d details
+	if err := json.Unmarshal(p.Data, &d); err != nil {
+		return "", nil, 0, fmt.Errorf("task %s: problem %s: data: %w", t.name, p.ID, err)
+	}
+	if len(d.Choices) < 2 || len(p.Answer) != 1 || int(p.Answer[0])-'A' < 0 || int(p.Answer[0])-'A' >= len(d.Choices) {
+		return "", nil, 0, fmt.Errorf("task %s: problem %s is no multiple choice: %d options, answer %q", t.name, p.ID, len(d.Choices), p.Answer)
+	}
+	return d.Stem, d.Choices, int(p.Answer[0]) - 'A', nil
+}
+
 // exact compares words: case, commas between words and quotes around them do not matter; everything else does.
 func exact(text, gold string) (task.Verdict, error) {
 	got := answer.Final(text)

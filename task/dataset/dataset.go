@@ -39,8 +39,8 @@ type details struct {
 	Options string         `json:"options,omitempty"` // choice: the last letter
 	Stem    string         `json:"stem,omitempty"`    // choice: the question without its options
 	Choices []string       `json:"choices,omitempty"`
-	Code    *codegrade.Job `json:"code,omitempty"`    // code: the job without its program
-	Head    string         `json:"head,omitempty"`    // code: what the prompt gives, for answers that only go on
+	Code    *codegrade.Job `json:"code,omitempty"` // code: the job without its program
+	Head    string         `json:"head,omitempty"` // code: what the prompt gives, for answers that only go on
 	Subject string         `json:"subject,omitempty"`
 }
 

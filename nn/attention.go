@@ -53,9 +53,9 @@ func (a *Attention) Forward(p *Pass, layer int, x, h []float32) (_, _ []float32)
 	p.rope(a.Rope, q, a.Heads*d, 0, a.Heads, d)
 	out := p.Arena.F32(len(q))
 	scale := float32(1 / math.Sqrt(float64(d)))
-	p.attend(layer, a.Heads, scale, q, out)
+	top, sum := p.attend(layer, a.Heads, scale, q, out)
 	if p.Tape != nil {
-		p.attendBack(attn.Gradient{Heads: a.Heads, KVHeads: a.KVHeads, KeyDim: d, ValueDim: d, Scale: scale, Q: q, K: k, V: v, Out: out})
+		p.attendBack(attn.Gradient{Heads: a.Heads, KVHeads: a.KVHeads, KeyDim: d, ValueDim: d, Scale: scale, Q: q, K: k, V: v, Out: out, Max: top, Sum: sum})
 	}
 	return p.addForward(x, out, &a.O), h
 }

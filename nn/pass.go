@@ -180,14 +180,23 @@ func (p *Pass) remember(layer int, k, v []float32) {
 }
 
 // attend is the attention of all rows to what the caches hold: q is Rows times heads times the key dimension, out times the value dimension.
-func (p *Pass) attend(layer, heads int, scale float32, q, out []float32) {
+// Where there is a tape it returns the maximum and the sum of each softmax.
+func (p *Pass) attend(layer, heads int, scale float32, q, out []float32) (top, sum []float32) {
+	if p.Tape != nil {
+		top, sum = p.Arena.F32(p.Rows*heads), p.Arena.F32(p.Rows*heads)
+	}
 	p.problems = p.problems[:0]
 	qd, od := len(q)/p.Rows, len(out)/p.Rows
 	for _, r := range p.Runs {
 		if end := r.First + r.Rows; r.Rows > 0 {
-			p.problems = append(p.problems, attn.Problem{Cache: r.Cache.Layer(layer), Heads: heads, Scale: scale, Pos: r.Pos, Tokens: r.Rows,
-				Q: q[r.First*qd : end*qd], Out: out[r.First*od : end*od]})
+			problem := attn.Problem{Cache: r.Cache.Layer(layer), Heads: heads, Scale: scale, Pos: r.Pos, Tokens: r.Rows,
+				Q: q[r.First*qd : end*qd], Out: out[r.First*od : end*od]}
+			if p.Tape != nil {
+				problem.Max, problem.Sum = top[r.First*heads:end*heads], sum[r.First*heads:end*heads]
+			}
+			p.problems = append(p.problems, problem)
 		}
 	}
 	p.Attend(p.problems)
+	return top, sum
 }

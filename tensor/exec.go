@@ -26,11 +26,13 @@ type Exec struct {
 	heads    *Heads
 	problems []attn.Problem
 
-	gradients []Gradient
-	pieces    []backPiece
+	gradients     []Gradient
+	pieces        []backPiece
+	attnGradients []attn.Gradient
+	wave          int
 
 	// Its bodies, made once: a func made anew for each call would be allocated.
-	multiply, prepare, multiplyHead, attend, backward func(worker, i int)
+	multiply, prepare, multiplyHead, backward, attend, attendBack func(worker, i int)
 }
 
 // scratch is one worker's working memory.
@@ -50,7 +52,8 @@ func NewExec(threads int, c Compute) *Exec {
 	for i := range e.scratch {
 		e.scratch[i].gemm = gemm.NewScratch()
 	}
-	e.multiply, e.prepare, e.multiplyHead, e.attend, e.backward = e.multiplyPiece, e.preparePiece, e.multiplyHeadPiece, e.attendPiece, e.backwardPiece
+	e.multiply, e.prepare, e.multiplyHead, e.backward = e.multiplyPiece, e.preparePiece, e.multiplyHeadPiece, e.backwardPiece
+	e.attend, e.attendBack = e.attendPiece, e.attendBackPiece
 	return e
 }
 
@@ -149,11 +152,7 @@ func (s *scratch) fill(in *Input, f form, lo, hi int) {
 }
 
 func (e *Exec) multiplyPiece(worker, i int) {
-	at, first := 0, 0
-	for i >= e.ends[at] {
-		first = e.ends[at]
-		at++
-	}
+	at, first := e.locate(i)
 	p := &e.products[at]
 	n0 := (i - first) * e.chunk[at]
 	n1 := min(n0+e.chunk[at], p.W.Rows)

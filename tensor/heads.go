@@ -61,25 +61,39 @@ func (e *Exec) Attend(ps []attn.Problem) {
 }
 
 func (e *Exec) attendPiece(worker, i int) {
-	at, first := 0, 0
+	at, first := e.locate(i)
+	attn.Forward(&e.problems[at], i-first, i-first+1, &e.scratch[worker].attn)
+}
+
+// AttendBackward goes back through the attention of several sequences: one loop, or one a wave.
+func (e *Exec) AttendBackward(gs []attn.Gradient) {
+	waves := 0
+	for i := range gs {
+		waves = max(waves, gs[i].Split((e.pool.Threads()+len(gs)-1)/len(gs)))
+	}
+	e.attnGradients = gs
+	for e.wave = range waves {
+		e.ends = e.ends[:0]
+		n := 0
+		for i := range gs {
+			n += gs[i].Units(e.wave)
+			e.ends = append(e.ends, n)
+		}
+		e.pool.Do(n, e.attendBack)
+	}
+	e.attnGradients = nil
+}
+
+func (e *Exec) attendBackPiece(worker, i int) {
+	at, first := e.locate(i)
+	attn.Backward(&e.attnGradients[at], e.wave, i-first, i-first+1, &e.scratch[worker].attn)
+}
+
+// locate finds the problem that the piece i of the loop at hand belongs to, and that problem's first piece.
+func (e *Exec) locate(i int) (at, first int) {
 	for i >= e.ends[at] {
 		first = e.ends[at]
 		at++
 	}
-	attn.Forward(&e.problems[at], i-first, i-first+1, &e.scratch[worker].attn)
-}
-
-// AttendBackward carries out the backward of the attention of several sequences in one loop.
-func (e *Exec) AttendBackward(gs []attn.Gradient) {
-	n := 0
-	for i := range gs {
-		n += gs[i].Units()
-	}
-	e.pool.Do(n, func(worker, i int) {
-		at := 0
-		for ; i >= gs[at].Units(); at++ {
-			i -= gs[at].Units()
-		}
-		attn.Backward(&gs[at], i)
-	})
+	return at, first
 }

@@ -15,12 +15,14 @@ func attnFile() *file {
 	f := &file{seen: map[string]bool{}}
 	for _, i := range []isa{avx2, avx512} {
 		for _, t := range cacheTypes {
-			f.define(i, "scores"+t.name, "s, q *float32, k, ahead unsafe.Pointer, rows, dim int", func(g *fn) { scores(g, t.typ, t.elem) })
+			f.define(i, "scores"+t.name, "s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int", func(g *fn) { scores(g, t.typ, t.elem) })
 			f.define(i, "weigh"+t.name, "o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int", func(g *fn) { weigh(g, t.typ, t.elem) })
 		}
 		f.define(i, "softmax", "s, m, l, c *float32, mask *uint64, rows int, scale float32", softmax)
 		f.define(i, "transpose16", "dst, src unsafe.Pointer, dim, pitch int", func(g *fn) { transpose(g, 2) })
 		f.define(i, "transpose32", "dst, src unsafe.Pointer, dim, pitch int", func(g *fn) { transpose(g, 4) })
+		f.define(i, "softmaxBack", "s, ds, m, r, d *float32, mask *uint64, rows int, scale float32", softmaxBack)
+		f.define(i, "gain", "c, a, b *float32, dim, aRow, aStep, rows, n int", gain)
 	}
 	return f
 }
@@ -117,7 +119,7 @@ func scores(g *fn, typ string, elem int) {
 	g.op("MOVQ", g.arg("ahead"), "R15")
 	g.op("MOVQ", g.arg("rows"), "CX")
 	g.op("MOVQ", g.arg("dim"), "R8")
-	g.op("LEAQ", "(R8*4)", "R9")
+	g.op("MOVQ", g.arg("pitch"), "R9")
 	g.op("LEAQ", "(R9)(R9*2)", "R11")
 	g.byRows("CX", func(n int) {
 		t := tile{n, g.wide(n)}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/pennyml/penny/kernel/fp"
 	"github.com/pennyml/penny/kernel/vec"
 )
 
@@ -20,6 +21,9 @@ type Problem struct {
 
 	Window int       // a token sees itself and the Window-1 positions before it; 0 for all
 	Sinks  []float32 // one score a head that takes part in the softmax and has no value (gpt-oss); nil for none
+
+	// Max and Sum, [Tokens][Heads], if not nil, receive the maximum and the sum of each softmax: what Gradient needs to find the probabilities again.
+	Max, Sum []float32
 
 	tile int // query rows a unit
 }
@@ -62,10 +66,11 @@ func (p *Problem) check() {
 	c := &p.Cache
 	ok := c.Validate() == nil && p.Heads > 0 && p.Heads%c.KVHeads == 0 && p.Tokens > 0 && p.Pos >= 0 && p.Window >= 0 &&
 		len(p.Q) == p.Tokens*p.Heads*c.KeyDim && len(p.Out) == p.Tokens*p.Heads*c.ValueDim &&
-		(p.Sinks == nil || len(p.Sinks) == p.Heads) && (p.Pos+p.Tokens-1)/Block < len(c.Pages)
+		(p.Sinks == nil || len(p.Sinks) == p.Heads) && (p.Max == nil && p.Sum == nil || len(p.Max) == p.Tokens*p.Heads && len(p.Sum) == len(p.Max)) &&
+		(p.Pos+p.Tokens-1)/Block < len(c.Pages)
 	if !ok {
-		panic(fmt.Sprintf("attn: %d heads, %d tokens from position %d, window %d, q %d, out %d, %d sinks over %d blocks of %+v",
-			p.Heads, p.Tokens, p.Pos, p.Window, len(p.Q), len(p.Out), len(p.Sinks), len(c.Pages), c.Layout))
+		panic(fmt.Sprintf("attn: %d heads, %d tokens from position %d, window %d, q %d, out %d, %d sinks, max %d, sum %d over %d blocks of %+v",
+			p.Heads, p.Tokens, p.Pos, p.Window, len(p.Q), len(p.Out), len(p.Sinks), len(p.Max), len(p.Sum), len(c.Pages), c.Layout))
 	}
 }
 
@@ -78,6 +83,7 @@ type Scratch struct {
 	m, l []float32 // [tile], running maximum and sum
 	c    [maxRows]float32
 	mask [maxRows]uint64
+	back backScratch
 }
 
 func (s *Scratch) grow(p *Problem) {
@@ -187,7 +193,7 @@ func (w *unit) attend(base, lo, hi int, k, v, next []byte) {
 		first[i], end[i] = max(0, w.oldest(lo+i)-base), min(Block, w.pos(lo+i)-base+1)
 		s.mask[i] = (uint64(1)<<end[i] - 1) &^ (uint64(1)<<first[i] - 1)
 	}
-	scores(s.s, s.q[lo*c.KeyDim:hi*c.KeyDim], c.Type, k, v, n, c.KeyDim)
+	scores(s.s, s.q[lo*c.KeyDim:hi*c.KeyDim], c.KeyDim, c.Type, k, v, n, c.KeyDim)
 	softmax(s.s, s.m[lo:hi], s.l[lo:hi], s.c[:n], s.mask[:n], w.Scale)
 
 	// Values in rising order of position: those that only some rows see before and after those that all see. Rows are in order of position,
@@ -224,7 +230,13 @@ func (w *unit) values(v, next []byte, row, i, n, a, z int) {
 func (w *unit) finish() {
 	c, s := &w.Cache, w.s
 	for r := range w.n {
-		o := s.o[r*pad16(c.ValueDim):][:c.ValueDim]
-		vec.Scale(w.Out[w.index(r)*c.ValueDim:][:c.ValueDim], o, 1/s.l[r])
+		i, o := w.index(r), s.o[r*pad16(c.ValueDim):][:c.ValueDim]
+		vec.Scale(w.Out[i*c.ValueDim:][:c.ValueDim], o, 1/s.l[r])
+		if w.Max != nil {
+			w.Max[i], w.Sum[i] = s.m[r], s.l[r]
+			if s.l[r] != s.l[r] { // the maximum then depends on the level
+				w.Max[i], w.Sum[i] = fp.NaN, fp.NaN
+			}
+		}
 	}
 }

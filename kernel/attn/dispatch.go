@@ -11,11 +11,13 @@ import (
 
 // kernels is one level's assembly; what is nil falls to the reference. Scores and weigh are by cache type, transpose by element size.
 type kernels struct {
-	scores      [3]func(s, q *float32, k, ahead unsafe.Pointer, rows, dim int)
+	scores      [3]func(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int)
 	softmax     func(s, m, l, c *float32, mask *uint64, rows int, scale float32)
 	weigh       [3]func(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 	transpose16 func(dst, src unsafe.Pointer, dim, pitch int)
 	transpose32 func(dst, src unsafe.Pointer, dim, pitch int)
+	softmaxBack func(s, ds, m, r, d *float32, mask *uint64, rows int, scale float32)
+	gain        func(c, a, b *float32, dim, aRow, aStep, rows, n int)
 }
 
 var tables = [...]*kernels{cpu.Generic: {}, cpu.AVX2: &avx2, cpu.AVX512: &avx512}
@@ -36,14 +38,14 @@ func slot(t dtype.Type) int {
 // The kernels beside their references in kernels.go. ahead is what will be read next: as many bytes of it are fetched into the second-level
 // cache as the kernel itself reads.
 
-func scores(s, q []float32, t dtype.Type, k, ahead []byte, rows, dim int) {
+func scores(s, q []float32, pitch int, t dtype.Type, k, ahead []byte, rows, dim int) {
 	f := current().scores[slot(t)]
 	if f == nil {
-		scoresRef(s, q, t, k, rows, dim)
+		scoresRef(s, q, pitch, t, k, rows, dim)
 		return
 	}
-	_, _, _ = s[rows*Block-1], q[rows*dim-1], k[dim*Block*t.BlockBytes()-1]
-	f(&s[0], &q[0], unsafe.Pointer(&k[0]), unsafe.Pointer(unsafe.SliceData(ahead)), rows, dim)
+	_, _, _ = s[rows*Block-1], q[(rows-1)*pitch+dim-1], k[dim*Block*t.BlockBytes()-1]
+	f(&s[0], &q[0], unsafe.Pointer(&k[0]), unsafe.Pointer(unsafe.SliceData(ahead)), rows, dim, 4*pitch)
 }
 
 func softmax(s, m, l, c []float32, mask []uint64, scale float32) {
@@ -79,4 +81,25 @@ func transpose(dst []byte, elem int, src []byte, dim, pitch int) {
 	}
 	_, _ = dst[dim*Block*elem-1], src[((Block-1)*pitch+dim)*elem-1]
 	f(unsafe.Pointer(&dst[0]), unsafe.Pointer(&src[0]), dim, pitch*elem)
+}
+
+func softmaxBack(s, ds, m, r, d []float32, mask []uint64, scale float32) {
+	f := current().softmaxBack
+	if f == nil {
+		softmaxBackRef(s, ds, m, r, d, mask, scale)
+		return
+	}
+	n := len(mask)
+	_, _, _, _, _ = s[n*Block-1], ds[n*Block-1], m[n-1], r[n-1], d[n-1]
+	f(&s[0], &ds[0], &m[0], &r[0], &d[0], &mask[0], n, scale)
+}
+
+func gain(c, a, b []float32, dim, aRow, aStep, rows, n int) {
+	f := current().gain
+	if f == nil {
+		gainRef(c, a, b, dim, aRow, aStep, rows, n)
+		return
+	}
+	_, _, _ = c[rows*dim-1], a[(rows-1)*aRow+(n-1)*aStep], b[n*dim-1]
+	f(&c[0], &a[0], &b[0], dim, 4*aRow, 4*aStep, rows, n)
 }

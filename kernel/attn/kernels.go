@@ -13,12 +13,12 @@ const maxRows = 6
 
 // The kernels as plain Go: what the assembly is held to.
 
-// scoresRef writes to s, [rows][64], the unscaled products of the queries q, [rows][dim], with 64 keys k, [dim][64].
-func scoresRef(s, q []float32, t dtype.Type, k []byte, rows, dim int) {
+// scoresRef writes to s, [rows][64], the unscaled products of the queries q, rows of dim elements that are pitch apart, with 64 keys k, [dim][64].
+func scoresRef(s, q []float32, pitch int, t dtype.Type, k []byte, rows, dim int) {
 	for r := range rows {
 		row := s[r*Block:][:Block]
 		clear(row)
-		for d, x := range q[r*dim:][:dim] {
+		for d, x := range q[r*pitch:][:dim] {
 			for j := range row {
 				row[j] = fp.FMA32(x, element(t, k, d*Block+j), row[j])
 			}
@@ -78,6 +78,34 @@ func transposeRef(dst []byte, elem int, src []byte, dim, pitch int) {
 	for j := range Block {
 		for d := range dim {
 			copy(dst[(d*Block+j)*elem:][:elem], src[(j*pitch+d)*elem:])
+		}
+	}
+}
+
+// softmaxBackRef turns rows of scores s and of the gradients of their probabilities ds, both [rows][64], into the probabilities and the gradients of
+// the scores. m is a row's maximum, r one over its sum, d what its gradients are measured against. Where the mask has no bit, both become +0.
+func softmaxBackRef(s, ds, m, r, d []float32, mask []uint64, scale float32) {
+	for i, seen := range mask {
+		p, g := s[i*Block:][:Block], ds[i*Block:][:Block]
+		for j := range p {
+			p[j] = vec.Exp1(float32(p[j]*scale)-m[i]) * r[i]
+			g[j] = float32(p[j]*(g[j]-d[i])) * scale
+			if seen>>j&1 == 0 {
+				p[j], g[j] = 0, 0
+			}
+		}
+	}
+}
+
+// gainRef adds outer products to c, [rows][dim]: row i gains a[i*aRow+s*aStep] times row s of b, [n][dim], s after s. There is one step at least.
+func gainRef(c, a, b []float32, dim, aRow, aStep, rows, n int) {
+	for i := range rows {
+		row := c[i*dim:][:dim]
+		for s := range n {
+			x := a[i*aRow+s*aStep]
+			for d, y := range b[s*dim:][:dim] {
+				row[d] = fp.FMA32(x, y, row[d])
+			}
 		}
 	}
 }

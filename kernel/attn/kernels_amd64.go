@@ -3,7 +3,7 @@ package attn
 import "unsafe"
 
 type (
-	scoresFunc = func(s, q *float32, k, ahead unsafe.Pointer, rows, dim int)
+	scoresFunc = func(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int)
 	weighFunc  = func(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 )
 
@@ -13,6 +13,8 @@ var avx2 = kernels{
 	weigh:       [3]weighFunc{weighF32AVX2, weighF16AVX2, weighBF16AVX2},
 	transpose16: transpose16AVX2,
 	transpose32: transpose32AVX2,
+	softmaxBack: softmaxBackAVX2,
+	gain:        gainAVX2,
 }
 
 var avx512 = kernels{
@@ -21,4 +23,6 @@ var avx512 = kernels{
 	weigh:       [3]weighFunc{weighF32AVX512, weighF16AVX512, weighBF16AVX512},
 	transpose16: transpose16AVX512,
 	transpose32: transpose32AVX512,
+	softmaxBack: softmaxBackAVX512,
+	gain:        gainAVX512,
 }

@@ -22,6 +22,8 @@ type call struct {
 	n      int // positions of weigh
 	pitch  int // elements
 
+	aRow, aStep int // of gain, which has s for a and q for b
+
 	s, q, m, l, c, o []float32
 	mask             []uint64
 	k                []byte // keys, values or rows to transpose
@@ -43,8 +45,9 @@ func calls(r *rand.Rand, wild bool) (list []call) {
 	for rows := 1; rows <= maxRows; rows++ {
 		for _, t := range []dtype.Type{dtype.F32, dtype.F16, dtype.BF16} {
 			for _, dim := range []int{1, 19, 64} {
-				list = append(list, call{kernel: "scores", t: t, rows: rows, dim: dim, s: random(r, rows*Block, false),
-					q: random(r, rows*dim, wild), k: encode(t, random(r, dim*Block, wild))})
+				pitch := dim + r.IntN(3)
+				list = append(list, call{kernel: "scores", t: t, rows: rows, dim: dim, pitch: pitch, s: random(r, rows*Block, false),
+					q: random(r, rows*pitch, wild), k: encode(t, random(r, dim*Block, wild))})
 			}
 			for _, dim := range []int{16, 80, 144} {
 				n := []int{1, 2, 13, 64}[r.IntN(4)]
@@ -54,6 +57,20 @@ func calls(r *rand.Rand, wild bool) (list []call) {
 			}
 		}
 		list = append(list, softmaxCall(r, rows))
+		back := softmaxCall(r, rows)
+		back.kernel, back.o = "softmaxBack", random(r, rows*Block, wild)
+		if wild {
+			back.s, back.m, back.l, back.c = random(r, rows*Block, true), random(r, rows, true), random(r, rows, true), random(r, rows, true)
+		}
+		list = append(list, back)
+		for _, dim := range []int{16, 80, 144} {
+			n := []int{1, 2, 13, 200}[r.IntN(4)]
+			for _, stride := range [][2]int{{1, Block}, {Block, 1}, {5, 7}} {
+				a := random(r, (rows-1)*stride[0]+(n-1)*stride[1]+1, wild)
+				list = append(list, call{kernel: "gain", rows: rows, dim: dim, n: n, aRow: stride[0], aStep: stride[1], s: a, q: random(r, n*dim, wild),
+					o: random(r, rows*dim, wild)})
+			}
+		}
 	}
 	for _, t := range []dtype.Type{dtype.F32, dtype.BF16} {
 		for _, dim := range []int{16, 48} {
@@ -90,11 +107,15 @@ func (c call) run() (s, m, l, cc, o []float32, keys []byte) {
 	s, m, l, cc, o = slices.Clone(c.s), slices.Clone(c.m), slices.Clone(c.l), slices.Clone(c.c), slices.Clone(c.o)
 	switch c.kernel {
 	case "scores":
-		scores(s, c.q, c.t, c.k, nil, c.rows, c.dim)
+		scores(s, c.q, c.pitch, c.t, c.k, nil, c.rows, c.dim)
 	case "weigh":
 		weigh(o, s, cc, c.t, c.k, nil, c.pitch, c.rows, c.n)
 	case "softmax":
 		softmax(s, m, l, cc, c.mask, c.scale)
+	case "softmaxBack":
+		softmaxBack(s, o, m, l, cc, c.mask, c.scale)
+	case "gain":
+		gain(o, s, c.q, c.dim, c.aRow, c.aStep, c.rows, c.n)
 	case "transpose":
 		keys = make([]byte, c.dim*Block*c.t.BlockBytes())
 		transpose(keys, c.t.BlockBytes(), c.k, c.dim, c.pitch)
@@ -151,16 +172,20 @@ func TestEmulated(t *testing.T) {
 		in := func(x any) *testutil.Buffer { return &testutil.Buffer{In: x} }
 		out := func(before, after any) *testutil.Buffer { return &testutil.Buffer{In: before, Want: after} }
 		fn, elem := "attn."+c.kernel, 4
-		if c.kernel != "softmax" {
+		if c.k != nil {
 			elem = c.t.BlockBytes()
 		}
 		switch c.kernel {
 		case "scores":
-			e.Call(fn+typeNames[c.t]+"AVX512", c.String(), out(c.s, s), in(c.q), in(c.k), nil, c.rows, c.dim)
+			e.Call(fn+typeNames[c.t]+"AVX512", c.String(), out(c.s, s), in(c.q), in(c.k), nil, c.rows, c.dim, 4*c.pitch)
 		case "weigh":
 			e.Call(fn+typeNames[c.t]+"AVX512", c.String(), out(c.o, o), in(c.s), in(c.c), in(c.k), nil, c.dim, c.pitch*elem, c.rows, c.n)
 		case "softmax":
 			e.Call(fn+"AVX512", c.String(), out(c.s, s), out(c.m, m), out(c.l, l), out(c.c, cc), in(c.mask), c.rows, c.scale)
+		case "softmaxBack":
+			e.Call(fn+"AVX512", c.String(), out(c.s, s), out(c.o, o), in(c.m), in(c.l), in(c.c), in(c.mask), c.rows, c.scale)
+		case "gain":
+			e.Call(fn+"AVX512", c.String(), out(c.o, o), in(c.s), in(c.q), c.dim, 4*c.aRow, 4*c.aStep, c.rows, c.n)
 		case "transpose":
 			e.Call(fmt.Sprintf("%s%dAVX512", fn, 8*elem), c.String(), out(make([]byte, len(keys)), keys), in(c.k), c.dim, c.pitch*elem)
 		}

@@ -5,19 +5,19 @@ package attn
 import "unsafe"
 
 //go:noescape
-func scoresF32AVX2(s, q *float32, k, ahead unsafe.Pointer, rows, dim int)
+func scoresF32AVX2(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int)
 
 //go:noescape
 func weighF32AVX2(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 
 //go:noescape
-func scoresF16AVX2(s, q *float32, k, ahead unsafe.Pointer, rows, dim int)
+func scoresF16AVX2(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int)
 
 //go:noescape
 func weighF16AVX2(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 
 //go:noescape
-func scoresBF16AVX2(s, q *float32, k, ahead unsafe.Pointer, rows, dim int)
+func scoresBF16AVX2(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int)
 
 //go:noescape
 func weighBF16AVX2(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
@@ -32,19 +32,25 @@ func transpose16AVX2(dst, src unsafe.Pointer, dim, pitch int)
 func transpose32AVX2(dst, src unsafe.Pointer, dim, pitch int)
 
 //go:noescape
-func scoresF32AVX512(s, q *float32, k, ahead unsafe.Pointer, rows, dim int)
+func softmaxBackAVX2(s, ds, m, r, d *float32, mask *uint64, rows int, scale float32)
+
+//go:noescape
+func gainAVX2(c, a, b *float32, dim, aRow, aStep, rows, n int)
+
+//go:noescape
+func scoresF32AVX512(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int)
 
 //go:noescape
 func weighF32AVX512(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 
 //go:noescape
-func scoresF16AVX512(s, q *float32, k, ahead unsafe.Pointer, rows, dim int)
+func scoresF16AVX512(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int)
 
 //go:noescape
 func weighF16AVX512(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 
 //go:noescape
-func scoresBF16AVX512(s, q *float32, k, ahead unsafe.Pointer, rows, dim int)
+func scoresBF16AVX512(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int)
 
 //go:noescape
 func weighBF16AVX512(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
@@ -57,3 +63,9 @@ func transpose16AVX512(dst, src unsafe.Pointer, dim, pitch int)
 
 //go:noescape
 func transpose32AVX512(dst, src unsafe.Pointer, dim, pitch int)
+
+//go:noescape
+func softmaxBackAVX512(s, ds, m, r, d *float32, mask *uint64, rows int, scale float32)
+
+//go:noescape
+func gainAVX512(c, a, b *float32, dim, aRow, aStep, rows, n int)

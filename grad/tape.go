@@ -39,6 +39,12 @@ type link struct {
 // NewTape makes an empty tape over the buffers of an arena.
 func NewTape(p *Params, a *tensor.Arena) *Tape { return &Tape{Params: p, arena: a} }
 
+// Reset forgets all regions.
+func (t *Tape) Reset() {
+	clear(t.back)
+	t.back, t.links, t.first = t.back[:0], t.links[:0], 0
+}
+
 // Begin starts a region. What was taken from the arena before lies outside.
 func (t *Tape) Begin() Region {
 	r := Region{t.arena.Mark(), len(t.back), len(t.links)}

@@ -46,9 +46,10 @@ func NewDecoder(c *Config, w *Weights, o Options) *Decoder {
 		}
 	}
 	d := &Decoder{config: c, options: o, Embed: nn.Embedding{W: w.Matrix("model.embed_tokens.weight", c.Vocab, c.Hidden)}}
-	d.Main = Stack{Norm: w.Vector("model.norm.weight", c.Hidden), Head: d.Embed.W,
+	d.Main = Stack{Norm: w.Vector("model.norm.weight", c.Hidden),
 		Input: func(p *nn.Pass, ids []int32, x []float32) { d.Embed.Forward(p, x, ids) }}
 	if c.Tied {
+		d.Main.Head = w.Again(d.Embed.W)
 		w.Ignore("lm_head.weight") // some checkpoints keep a copy
 	} else {
 		d.Main.Head = w.Matrix("lm_head.weight", c.Vocab, c.Hidden)

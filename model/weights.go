@@ -25,6 +25,8 @@ type Weights struct {
 	invent  func(name string, shape []int) *entry // makes tensors up; nil for a checkpoint
 	errs    []error                               // the first maxReported
 	failed  int
+
+	learning *learning // nil: tensors are used where and as they are
 }
 
 type entry struct {
@@ -80,6 +82,9 @@ func (w *Weights) fileName(name string) string {
 
 // Has reports whether the checkpoint holds a tensor. Made-up weights hold all that Hugging Face has names for.
 func (w *Weights) Has(name string) bool {
+	if w.learning != nil && onlyGGUF(name) { // what learns has the published layout
+		return false
+	}
 	return w.tensors[w.fileName(name)] != nil || w.invent != nil && !onlyGGUF(name)
 }
 
@@ -151,11 +156,14 @@ func isWeight(t dtype.Type) bool {
 
 // Matrix takes a weight of rows outputs by cols inputs. An F8 weight comes with the scales of its blocks.
 func (w *Weights) Matrix(name string, rows, cols int) *tensor.Matrix {
+	if m := w.joined(name); m != nil {
+		return m
+	}
 	e := w.take(name, rows, cols)
 	if e == nil {
 		return nil
 	}
-	return w.matrix(name, e, rows, cols)
+	return w.learnMatrix(name, w.matrix(name, e, rows, cols))
 }
 
 func (w *Weights) matrix(name string, e *entry, rows, cols int) *tensor.Matrix {
@@ -210,7 +218,7 @@ func (w *Weights) Vector(name string, n int) []float32 {
 		w.fail(w.fileName(name), "type %v, want a float", e.typ)
 		return nil
 	}
-	return w.floats(name, e)
+	return w.learnVector(name, w.floats(name, e))
 }
 
 // Linear takes NAME.weight and, if bias is set, NAME.bias.
@@ -226,7 +234,7 @@ func (w *Weights) Linear(name string, rows, cols int, bias bool) nn.Linear {
 // one stack in a GGUF file.
 func (w *Weights) Experts(prefix, projection string, experts, rows, cols int) []*tensor.Matrix {
 	if w.format == GGUF {
-		return w.Stack(prefix+projection+".weight", experts, rows, cols)
+		return w.learntExperts(w.stack(prefix+projection+".weight", experts, rows, cols), prefix, projection)
 	}
 	var ms []*tensor.Matrix
 	for e := range experts {
@@ -241,6 +249,13 @@ func (w *Weights) Experts(prefix, projection string, experts, rows, cols int) []
 
 // Stack takes a tensor of n matrices.
 func (w *Weights) Stack(name string, n, rows, cols int) []*tensor.Matrix {
+	if w.learning != nil {
+		panic(fmt.Sprintf("model: %s is to be learnt as a stack, which checkpoints do not have", name))
+	}
+	return w.stack(name, n, rows, cols)
+}
+
+func (w *Weights) stack(name string, n, rows, cols int) []*tensor.Matrix {
 	e := w.take(name, n, rows, cols)
 	if e == nil {
 		return nil

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strings"
 	"time"
 
@@ -49,7 +48,7 @@ func (gradeCmd) Help() string {
   {"verdict":true,"strict":true,"lenient":true,"extracted":"\\frac12","reason":"equal rational numbers","seconds":...}
 
 A line holds "text" (the answer is taken out of it) or "pred" (it is the answer), and "gold", a text or a list of texts any of which will do.
-An "id" comes back. With --task NAME a line is a problem of that task, as penny task export writes it, with "text" added:
+An "id" comes back; a line that cannot be graded has "stage" error and says why. With --task NAME a line is a problem of that task, as penny task export writes it, with "text" added:
 
   penny task export gsm8k --split heldout | your-model-adds-text | penny grade --task gsm8k
 
@@ -108,82 +107,27 @@ func (c *gradeCmd) Run() error {
 	return err
 }
 
-// gradeJob is one line on its way; done delivers its result.
-type gradeJob struct {
-	number int
-	line   []byte
-	done   chan gradeOutcome
-}
-
-type gradeOutcome struct {
-	result gradeResult
-	err    error
-}
-
-// maxLine bounds one line of input.
-const maxLine = 64 << 20
-
 // stream grades lines on all cores and writes the results in the order of the input.
 func (c *gradeCmd) stream(in io.Reader, out io.Writer, bar *progress) error {
-	jobs := c.Jobs
-	if jobs == 0 {
-		jobs = runtime.GOMAXPROCS(0)
+	err := gradeLines(in, out, c.Jobs, bar, c.gradeOne, c.count)
+	var bad *json.SyntaxError
+	if errors.As(err, &bad) || errors.Is(err, errLine) {
+		hint := `a line is {"text": "...", "gold": "..."} or {"pred": "...", "gold": "..."}`
+		if c.whole != nil {
+			hint = `a line is one of penny task export with "text" added`
+		}
+		return hinted{err, hint}
 	}
-	work, order := make(chan gradeJob), make(chan gradeJob, 4*jobs)
-	stop := make(chan struct{})
-	defer close(stop)
-	for range jobs {
-		go func() {
-			for j := range work {
-				r, err := c.gradeOne(j.line)
-				j.done <- gradeOutcome{r, err}
-			}
-		}()
-	}
-	read := make(chan error, 1)
-	go func() {
-		defer close(work)
-		defer close(order)
-		s := bufio.NewScanner(in)
-		s.Buffer(make([]byte, 1<<16), maxLine)
-		for n := 1; s.Scan(); n++ {
-			if len(bytes.TrimSpace(s.Bytes())) == 0 {
-				continue
-			}
-			j := gradeJob{n, bytes.Clone(s.Bytes()), make(chan gradeOutcome, 1)}
-			select {
-			case order <- j:
-				work <- j
-			case <-stop:
-				return
-			}
-		}
-		read <- s.Err()
-	}()
-	enc := json.NewEncoder(out)
-	enc.SetEscapeHTML(false)
-	right, total := 0, 0
-	for j := range order {
-		o := <-j.done
-		if o.err != nil {
-			hint := `a line is {"text": "...", "gold": "..."} or {"pred": "...", "gold": "..."}`
-			if c.whole != nil {
-				hint = `a line is one of penny task export with "text" added`
-			}
-			return hinted{fmt.Errorf("line %d: %w", j.number, o.err), hint}
-		}
-		c.count(o.result)
-		if err := enc.Encode(o.result); err != nil {
-			return err
-		}
-		total++
-		if o.result.Verdict {
-			right++
-		}
-		bar.show(total, right)
-	}
-	bar.end(total, right)
-	return <-read
+	return err
+}
+
+// errLine is wrapped by errors about what a line lacks.
+var errLine = errors.New("no line to grade")
+
+func (r gradeResult) right() bool { return r.Verdict }
+
+func (r gradeResult) without(err error) gradeResult {
+	return gradeResult{ID: r.ID, Stage: "error", Reason: err.Error()}
 }
 
 func (c *gradeCmd) count(r gradeResult) {
@@ -201,12 +145,12 @@ func (c *gradeCmd) gradeOne(line []byte) (gradeResult, error) {
 	}
 	var l gradeLine
 	if err := json.Unmarshal(line, &l); err != nil {
-		return gradeResult{}, err
+		return gradeResult{ID: l.ID}, err
 	}
 	start := time.Now()
 	v, gold, err := c.verdict(l)
 	if err != nil {
-		return gradeResult{}, err
+		return gradeResult{ID: l.ID}, err
 	}
 	r := resultOf(l.ID, v, start)
 	if c.Check && (c.Grader == "math" || c.Grader == "gsm8k") && v.Extracted != "" {
@@ -245,7 +189,7 @@ func (c *gradeCmd) verdict(l gradeLine) (task.Verdict, string, error) {
 	}
 	golds, err := jsonTexts(l.Gold)
 	if err != nil || len(golds) == 0 {
-		return task.Verdict{}, "", fmt.Errorf(`"gold": want a text or a list of texts (%v)`, err)
+		return task.Verdict{}, "", fmt.Errorf(`%w: "gold": want a text or a list of texts (%v)`, errLine, err)
 	}
 	var v task.Verdict
 	for _, gold := range golds {
@@ -276,7 +220,7 @@ func answerOf(l gradeLine) (text string, given bool, err error) {
 		raw, given = l.Pred, true
 	}
 	if raw == nil {
-		return "", false, errors.New(`neither "text" nor "pred"`)
+		return "", false, fmt.Errorf(`%w: neither "text" nor "pred"`, errLine)
 	}
 	all, err := jsonTexts(raw)
 	return strings.Join(all, ", "), given, err

@@ -2,15 +2,16 @@ package main
 
 import (
 	"bufio"
-	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"runtime"
+	"strings"
 
 	"github.com/pennyml/penny/internal/sandbox"
+	"github.com/pennyml/penny/task/answer"
 	"github.com/pennyml/penny/task/codegrade"
 )
 
@@ -23,6 +24,7 @@ type gradeVerb struct {
 type gradeCodeCmd struct {
 	CPU    float64 `name:"cpu" help:"Seconds of processor time for each program, where its line has no limits.cpu_s."`
 	Memory int64   `help:"MiB of memory for each program, where its line has no limits.memory_mb."`
+	Runs   int     `help:"How often each program must pass, where its line has no runs: random answers are unstable. 0 for once."`
 	Jobs   int     `help:"Programs at once; 0 for all cores."`
 }
 
@@ -32,7 +34,8 @@ func (gradeCodeCmd) Help() string {
   echo '{"program": "def f(x): return 2*x", "tests": "assert f(2) == 4"}' | penny grade code
   {"verdict":true,"kind":"pass","reason":"every test passed","stdout":"","stderr":"","cpu_s":0.02,"max_rss":...}
 
-"language" is python (the host's python3, standard library only) or go. "tests" is test code (Go: functions TestXxx), or a list of
+In place of "program" a line may have "text", from which the program is taken: after the thinking, of the fenced blocks of the language the last that
+defines "entry_point", else the last; without a fence, all of it. "language" is python (the host's python3, standard library only) or go. "tests" is test code (Go: functions TestXxx), or a list of
 {"input", "output"} for programs that read and print, or, for Python, a list of {"args", "expected"} with "entry_point". "setup" is trusted code
 the tests need beside them; "limits" may hold cpu_s, wall_s, memory_mb, processes, output_bytes, disk_mb, files and open_files. An "id" comes back.
 Tests and program run in sandboxes apart; penny doctor says whether this host has what they need. A line that is no job has kind "error".`
@@ -40,7 +43,9 @@ Tests and program run in sandboxes apart; penny doctor says whether this host ha
 
 // codeLine is one line of input, codeResult one of output.
 type codeLine struct {
-	ID json.RawMessage `json:"id"`
+	ID      json.RawMessage `json:"id"`
+	Program *string         `json:"program"`
+	Text    *string         `json:"text"` // the program is taken out of it
 	codegrade.Job
 }
 
@@ -50,8 +55,8 @@ type codeResult struct {
 }
 
 func (c *gradeCodeCmd) Run() error {
-	if c.Jobs < 0 || c.CPU < 0 || c.Memory < 0 {
-		return errors.New("--jobs, --cpu, --memory: want 0 or more")
+	if c.Jobs < 0 || c.CPU < 0 || c.Memory < 0 || c.Runs < 0 {
+		return errors.New("--jobs, --cpu, --memory, --runs: want 0 or more")
 	}
 	g, err := codegrade.New()
 	if err != nil {
@@ -59,83 +64,50 @@ func (c *gradeCodeCmd) Run() error {
 	}
 	defer g.Close()
 	out := bufio.NewWriterSize(os.Stdout, 1<<16)
-	return errors.Join(c.stream(g, os.Stdin, out, newProgress(os.Stderr)), out.Flush())
-}
-
-// stream grades lines, several at once, and writes results in the order of the input.
-func (c *gradeCodeCmd) stream(g *codegrade.Grader, in io.Reader, out io.Writer, bar *progress) error {
-	jobs := c.Jobs
-	if jobs == 0 {
-		jobs = runtime.GOMAXPROCS(0)
-	}
-	order, slots := make(chan chan codeResult, 4*jobs), make(chan struct{}, jobs)
-	read := make(chan error, 1)
-	go func() {
-		defer close(order)
-		s := bufio.NewScanner(in)
-		s.Buffer(make([]byte, 1<<16), maxLine)
-		for s.Scan() {
-			line := bytes.Clone(bytes.TrimSpace(s.Bytes()))
-			if len(line) == 0 {
-				continue
-			}
-			done := make(chan codeResult, 1)
-			order <- done
-			slots <- struct{}{}
-			go func() {
-				defer func() { <-slots }()
-				done <- c.one(g, line)
-			}()
-		}
-		read <- s.Err()
-	}()
-	enc := json.NewEncoder(out)
-	enc.SetEscapeHTML(false)
-	var right, total, bad int
-	var failed error
-	for done := range order {
-		r := <-done
-		if failed == nil {
-			failed = enc.Encode(r)
-		}
-		total++
-		if r.Verdict.Verdict {
-			right++
-		}
-		if r.Kind == kindError {
-			bad++
-		}
-		bar.show(total, right)
-	}
-	bar.end(total, right)
-	if bad > 0 {
-		failed = errors.Join(failed, fmt.Errorf("%d of %d lines have no verdict", bad, total))
-	}
-	return errors.Join(failed, <-read)
+	return errors.Join(gradeLines(os.Stdin, out, c.Jobs, newProgress(os.Stderr), func(line []byte) (codeResult, error) { return c.one(g, line) }, func(codeResult) {}), out.Flush())
 }
 
 // kindError marks a line without a verdict.
 const kindError codegrade.Kind = "error"
 
-func (c *gradeCodeCmd) one(g *codegrade.Grader, line []byte) codeResult {
+func (r codeResult) right() bool { return r.Verdict.Verdict }
+
+func (r codeResult) without(err error) codeResult {
+	return codeResult{r.ID, codegrade.Verdict{Kind: kindError, Reason: err.Error()}}
+}
+
+func (c *gradeCodeCmd) one(g *codegrade.Grader, line []byte) (codeResult, error) {
 	var l codeLine
-	err := json.Unmarshal(line, &l)
-	if err == nil {
-		if l.Limits == nil {
-			l.Limits = &codegrade.Limits{}
-		}
-		if l.Limits.CPUSeconds == 0 {
-			l.Limits.CPUSeconds = c.CPU
-		}
-		if l.Limits.MemoryMB == 0 {
-			l.Limits.MemoryMB = c.Memory
-		}
-		var v codegrade.Verdict
-		if v, err = g.Grade(l.Job); err == nil {
-			return codeResult{l.ID, v}
+	if err := json.Unmarshal(line, &l); err != nil {
+		return codeResult{ID: l.ID}, err
+	}
+	if l.Limits == nil {
+		l.Limits = &codegrade.Limits{}
+	}
+	if l.Limits.CPUSeconds == 0 {
+		l.Limits.CPUSeconds = c.CPU
+	}
+	if l.Limits.MemoryMB == 0 {
+		l.Limits.MemoryMB = c.Memory
+	}
+	if l.Runs == 0 {
+		l.Runs = c.Runs
+	}
+	switch {
+	case l.Text != nil && l.Program != nil:
+		return codeResult{ID: l.ID}, errors.New(`both "program" and "text"`)
+	case l.Text == nil && l.Program == nil:
+		return codeResult{ID: l.ID}, errors.New(`neither "program" nor "text"`)
+	case l.Program != nil:
+		l.Job.Program = *l.Program
+	default:
+		l.Job.Program, _ = answer.Program(*l.Text, cmp.Or(codegrade.Language(l.Language), l.Language), l.Entry)
+		if strings.TrimSpace(l.Job.Program) == "" {
+			return codeResult{l.ID, codegrade.Verdict{Kind: codegrade.NoProgram, Reason: "the text has no program after its thinking"}}, nil
 		}
 	}
-	return codeResult{l.ID, codegrade.Verdict{Kind: kindError, Reason: err.Error()}}
+	v, err := g.Grade(l.Job)
+	return codeResult{l.ID, v}, err
 }
 
 // isolation is what penny doctor says about sandboxes.

@@ -85,11 +85,19 @@ func TestGradeLines(t *testing.T) {
 }
 
 func TestGradeBadLines(t *testing.T) {
-	for _, line := range []string{"{", `{"gold":"1"}`, `{"pred":"1"}`, `{"pred":{},"gold":"1"}`, `[1]`} {
+	good := `{"id":7,"pred":"1","gold":"1"}` + "\n"
+	for _, line := range []string{"{", `{"gold":"1"}`, `{"pred":"1"}`, `{"pred":{},"gold":"1"}`, `[1]`, "\x00", `"x"`, `{"pred":"1","gold":"1"} x`, `{"pred":"1","gold":[]}`,
+		`{"id":3,"pred":"1","gold":{}}`, `{"tokens":"x"}`, "\xff\xfe", `{"pred":[["1"]],"gold":"1"}`, "\"" + strings.Repeat("9", maxLine)} {
 		c := gradeCmd{Grader: "math", Options: "D"}
-		err := c.stream(strings.NewReader("\n"+line+"\n"), &bytes.Buffer{}, newProgress(openNull(t)))
-		if err == nil || !strings.Contains(err.Error(), "line 2") {
-			t.Errorf("%s: error %v, want one that names line 2", line, err)
+		var out bytes.Buffer
+		err := c.stream(strings.NewReader("\ufeff"+good+"\n"+line+"\n"+good), &out, newProgress(openNull(t)))
+		if err == nil || !strings.Contains(err.Error(), "1 of 3 lines have no verdict; line 3:") {
+			t.Errorf("%.50s: error %v, want one that names line 3", line, err)
+		}
+		results := strings.Split(strings.TrimSpace(out.String()), "\n")
+		if len(results) != 3 || !strings.Contains(results[0], `"id":7,"verdict":true`) || !strings.Contains(results[2], `"id":7,"verdict":true`) ||
+			!strings.Contains(results[1], `"stage":"error"`) || !strings.Contains(results[1], "line 3: ") {
+			t.Errorf("%.50s: %s", line, results)
 		}
 	}
 }

@@ -58,7 +58,7 @@ func landlockLayer() Layer {
 // trialLayer builds a sandbox with nothing in it.
 func trialLayer() Layer {
 	l := Layer{Name: "namespaces", Detail: "user, process, network, IPC, mount, host name"}
-	p, err := start(Spec{Args: []string{"/none"}, Limits: Default()}, true)
+	p, err := start(Spec{Args: []string{"/none"}, Limits: Default()}, nil, true)
 	if err == nil {
 		_, err = p.Wait()
 	}

@@ -1,13 +1,10 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -16,32 +13,11 @@ import (
 // initName is the name under which this binary starts as the first process of a sandbox.
 const initName = "penny-sandbox-init"
 
-// Descriptors of the first process besides 0, 1 and 2, which are the program's own.
-const (
-	orderFD  = 3 // the order comes in; its end means that the starter is gone
-	reportFD = 4 // the report goes out
-	talkRFD  = 5 // the program's descriptor 3
-	talkWFD  = 6 // the program's descriptor 4
-)
-
-// order is what the starter tells the first process. The work folder's files come with it.
-type order struct {
-	Spec   Spec
-	SetUID bool // the program gets a user id of its own (the starter is root)
-	Trial  bool // only build the sandbox
-}
-
-// report is what the first process tells the starter: why it could not start the program, or how the program ended.
-type report struct {
-	Err      string `json:",omitempty"`
-	ExitCode int
-	Signal   int
-	CPU      int64 // nanoseconds, of everything reaped
-	MaxRSS   int64 // bytes, of the largest process reaped
-}
-
 // programID is the user and group id of the program inside the sandbox where the starter is root.
 const programID = 1
+
+// wornOut is the processor time after which a first process asks to be replaced: its own limit, which programs inherit, is at least four times this.
+const wornOut = 500 * 1e6 // nanoseconds
 
 // Main must be the first call of main, and of TestMain in tests that use sandboxes: it takes over where this process was started as the first
 // process of a sandbox, and else returns at once.
@@ -49,58 +25,104 @@ func Main() {
 	if os.Args[0] != initName || os.Getpid() != 1 {
 		return
 	}
-	debug.SetGCPercent(-1) // lives briefly
 	syscall.CloseOnExec(orderFD)
-	syscall.CloseOnExec(reportFD)
-	r, err := runInit()
-	if err != nil {
-		r.Err = err.Error()
+	// Signals from inside must not end this process, and handled ones go back to their defaults in programs, where ignored ones would not.
+	signal.Notify(make(chan os.Signal, 1))
+	orders := make(chan order)
+	go func() {
+		for {
+			o, err := receive(orderFD)
+			if err != nil { // the starter is gone, and with it the wish for what runs here
+				os.Exit(0)
+			}
+			orders <- o
+		}
+	}()
+	var f first
+	for o := range orders {
+		r, err := f.run(o)
+		if err != nil {
+			r.Err = err.Error()
+		}
+		if send(orderFD, r) != nil {
+			break
+		}
 	}
-	b, _ := json.Marshal(r)
-	syscall.Write(reportFD, b)
-	os.Exit(0)
+	os.Exit(1)
 }
 
-func runInit() (report, error) {
-	in := os.NewFile(orderFD, "order")
-	var o order
-	if err := json.NewDecoder(in).Decode(&o); err != nil {
-		return report{}, fmt.Errorf("order: %w", err)
+// first is the first process of a sandbox. It runs one program after another, each with a work folder and an IPC namespace of its own; before the next
+// starts, every process of the last is gone.
+type first struct {
+	built bool
+}
+
+func (f *first) run(o order) (report, error) {
+	defer o.close()
+	if !f.built {
+		if err := f.build(o); err != nil {
+			return report{}, err
+		}
 	}
-	if err := buildRoot(o.Spec); err != nil {
+	if err := freshWorkFolder(o.Spec); err != nil {
 		return report{}, err
+	}
+	var before syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &before); err != nil {
+		return report{}, err
+	}
+	pid, err := launch(o)
+	if err != nil || o.Trial {
+		return report{}, err
+	}
+	o.close()
+	if err := limitAddressSpace(pid, o.Spec); err != nil {
+		return report{}, err // the starter ends this box
+	}
+	r := reap(pid)
+	var children, own syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &children); err != nil {
+		return r, err
+	}
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil {
+		return r, err
+	}
+	r.CPU, r.Again = processorTime(children)-processorTime(before), processorTime(own) < wornOut
+	return r, nil
+}
+
+func processorTime(r syscall.Rusage) int64 { return r.Utime.Nano() + r.Stime.Nano() }
+
+// build makes what all programs of this sandbox share.
+func (f *first) build(o order) error {
+	if err := buildRoot(o.Spec); err != nil {
+		return err
 	}
 	if err := unix.Sethostname([]byte("box")); err != nil {
-		return report{}, fmt.Errorf("host name: %w", err)
+		return fmt.Errorf("host name: %w", err)
 	}
-	// What follows restricts one thread, the one that starts the program.
-	runtime.LockOSThread()
-	// Signals from inside must not end this process, and handled ones go back to their defaults in the program, where ignored ones would not.
-	signal.Notify(make(chan os.Signal, 1))
-	if err := confine(o); err != nil {
-		return report{}, err
-	}
-	if o.Trial {
-		return report{}, nil
-	}
-	pid, err := startProgram(o)
-	if err != nil {
-		return report{}, err
-	}
-	for _, fd := range []int{0, 1, 2, talkRFD, talkWFD} {
-		syscall.Close(fd)
-	}
-	go func() { // the starter is gone, or wants the end
-		io.Copy(io.Discard, in)
-		os.Exit(1)
+	f.built = true
+	return limitSelf(o)
+}
+
+// launch starts the program from a thread of its own, which takes the restrictions on and ends, so that they stay with the program alone.
+func launch(o order) (pid int, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the thread ends with this function
+		if err = confine(o); err == nil && !o.Trial {
+			pid, err = startProgram(o)
+		}
 	}()
-	return reap(pid), nil
+	<-done
+	return pid, err
 }
 
 // confine takes from this thread, and so from the program that it starts, what neither needs any more.
 func confine(o order) error {
-	if err := limitSelf(o.Spec); err != nil {
-		return err
+	if err := unix.Unshare(unix.CLONE_NEWIPC); err != nil {
+		return fmt.Errorf("namespace of shared memory: %w", err)
 	}
 	if err := lockFiles(append([]string{WorkDir}, o.Spec.Writable...)); err != nil {
 		return err
@@ -111,18 +133,24 @@ func confine(o order) error {
 	return loadFilter()
 }
 
+// ownThreads is how many threads of this process may count as the program's where both have one user id.
+const ownThreads = 12
+
 // limitSelf sets the limits that the kernel keeps for each process. The precise ones, over the whole tree, are the starter's.
-func limitSelf(s Spec) error {
-	l := s.Limits
-	cpu := uint64(l.CPU.Seconds()) + 2
+func limitSelf(o order) error {
+	l := o.Spec.Limits
+	processes := l.Processes
+	if !o.SetUID {
+		processes += ownThreads
+	}
 	limits := []struct {
 		name  string
 		which int
 		value uint64
 	}{
-		{"CPU time", unix.RLIMIT_CPU, cpu}, {"file size", unix.RLIMIT_FSIZE, uint64(l.FileSize)}, {"open files", unix.RLIMIT_NOFILE, uint64(l.OpenFiles)},
-		{"processes", unix.RLIMIT_NPROC, uint64(l.Processes)}, {"core size", unix.RLIMIT_CORE, 0}, {"stack", unix.RLIMIT_STACK, 8 << 20},
-		{"locked memory", unix.RLIMIT_MEMLOCK, 0}, {"message queues", unix.RLIMIT_MSGQUEUE, 0},
+		{"CPU time", unix.RLIMIT_CPU, uint64(l.CPU.Seconds()) + 2}, {"file size", unix.RLIMIT_FSIZE, uint64(l.FileSize)},
+		{"open files", unix.RLIMIT_NOFILE, uint64(l.OpenFiles)}, {"processes", unix.RLIMIT_NPROC, uint64(processes)}, {"core size", unix.RLIMIT_CORE, 0},
+		{"stack", unix.RLIMIT_STACK, 8 << 20}, {"locked memory", unix.RLIMIT_MEMLOCK, 0}, {"message queues", unix.RLIMIT_MSGQUEUE, 0},
 	}
 	for _, x := range limits {
 		if err := syscall.Setrlimit(x.which, &syscall.Rlimit{Cur: x.value, Max: x.value}); err != nil {
@@ -132,7 +160,7 @@ func limitSelf(s Spec) error {
 	return nil
 }
 
-// dropCapabilities leaves no capability, or those to start a program under another user id, limit it and end it; none of them outlives an exec.
+// dropCapabilities leaves no capability, or those to start a program under another user id; none of them outlives an exec.
 func dropCapabilities(setUID bool) error {
 	const noRoot = 1<<0 | 1<<1 // SECBIT_NOROOT and its lock: user id 0 gains nothing by an exec
 	if err := unix.Prctl(unix.PR_SET_SECUREBITS, noRoot, 0, 0, 0); err != nil {
@@ -143,7 +171,7 @@ func dropCapabilities(setUID bool) error {
 	}
 	var keep uint32
 	if setUID {
-		keep = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID | 1<<unix.CAP_KILL | 1<<unix.CAP_SYS_RESOURCE
+		keep = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID
 	}
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	data := [2]unix.CapUserData{{Effective: keep, Permitted: keep}}
@@ -154,9 +182,9 @@ func dropCapabilities(setUID bool) error {
 }
 
 func startProgram(o order) (int, error) {
-	attr := &syscall.ProcAttr{Dir: WorkDir, Env: o.Spec.Env, Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Setsid: true}}
-	if o.Spec.Talk {
-		attr.Files = append(attr.Files, talkRFD, talkWFD)
+	attr := &syscall.ProcAttr{Dir: WorkDir, Env: o.Spec.Env, Sys: &syscall.SysProcAttr{Setsid: true}}
+	for _, fd := range o.files {
+		attr.Files = append(attr.Files, uintptr(fd))
 	}
 	if o.SetUID {
 		attr.Sys.Credential = &syscall.Credential{Uid: programID, Gid: programID}
@@ -165,17 +193,21 @@ func startProgram(o order) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("start %s: %w", o.Spec.Args[0], err)
 	}
-	// Not on this process, which reserves more for its runtime. Loading an interpreter takes a thousand times longer than getting here, and
-	// the watch over the whole tree holds anyway.
-	slack := o.Spec.Slack
+	return pid, nil
+}
+
+// limitAddressSpace limits the program's. Not this process's own, which reserves more for its runtime. Loading an interpreter takes a thousand times
+// longer than getting here, and the watch over the whole tree holds anyway.
+func limitAddressSpace(pid int, s Spec) error {
+	slack := s.Slack
 	if slack == 0 {
 		slack = AddressSlack
 	}
-	as := uint64(o.Spec.Limits.Memory + slack)
+	as := uint64(s.Limits.Memory + slack)
 	if err := unix.Prlimit(pid, unix.RLIMIT_AS, &unix.Rlimit{Cur: as, Max: as}, nil); err != nil && err != syscall.ESRCH {
-		return 0, fmt.Errorf("limit on address space: %w", err)
+		return fmt.Errorf("limit on address space: %w", err)
 	}
-	return pid, nil
+	return nil
 }
 
 // reap waits for the program, ends what it left behind, and waits for that too.
@@ -189,7 +221,7 @@ func reap(program int) report {
 			continue
 		}
 		if err != nil { // no child is left
-			break
+			return r
 		}
 		r.MaxRSS = max(r.MaxRSS, ru.Maxrss<<10)
 		if pid == program {
@@ -200,9 +232,4 @@ func reap(program int) report {
 			syscall.Kill(-1, syscall.SIGKILL)
 		}
 	}
-	var all syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_CHILDREN, &all) == nil {
-		r.CPU = all.Utime.Nano() + all.Stime.Nano()
-	}
-	return r
 }

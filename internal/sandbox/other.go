@@ -20,6 +20,18 @@ func Start(Spec) (*Process, error) {
 	return nil, Available()
 }
 
+// Pool starts nothing here.
+type Pool struct{}
+
+// Start refuses.
+func (*Pool) Start(Spec) (*Process, error) { return nil, Available() }
+
+// Run refuses.
+func (*Pool) Run(Spec) (Result, error) { return Result{}, Available() }
+
+// Close does nothing.
+func (*Pool) Close() {}
+
 // Available says what is missing.
 func Available() error {
 	return fmt.Errorf("%w: namespaces, Landlock and seccomp are Linux's, this is %s", ErrRefused, runtime.GOOS)

@@ -40,7 +40,7 @@ func buildRoot(s Spec) error {
 			return err
 		}
 	}
-	if err := workFolder(s); err != nil {
+	if err := workFolderPlace(); err != nil {
 		return err
 	}
 	if err := os.Chdir(base); err != nil {
@@ -56,17 +56,30 @@ func buildRoot(s Spec) error {
 	if err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV, ""); err != nil {
 		return fmt.Errorf("make the root read-only: %w", err)
 	}
-	return os.Chdir(WorkDir)
+	return os.Chdir("/")
 }
 
-// workFolder makes the writable folder, with /tmp and /dev/shm as other names of it.
-func workFolder(s Spec) error {
-	box := base + WorkDir
-	if err := os.MkdirAll(box, 0o755); err != nil {
+// workFolderPlace makes the place of the writable folder, with /tmp and /dev/shm as other names of it.
+func workFolderPlace() error {
+	if err := os.MkdirAll(base+WorkDir, 0o755); err != nil {
 		return err
 	}
+	for _, link := range []string{"/tmp", "/dev/shm"} {
+		if err := os.Symlink(WorkDir, base+link); err != nil && !os.IsExist(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// freshWorkFolder puts an empty writable folder in its place, and the program's files into it. That of the program before, if any, is gone with all it holds:
+// no process is left that could have it open.
+func freshWorkFolder(s Spec) error {
+	if err := unix.Unmount(WorkDir, unix.MNT_DETACH); err != nil && err != unix.EINVAL { // EINVAL: nothing is mounted there yet
+		return fmt.Errorf("old work folder: %w", err)
+	}
 	opts := fmt.Sprintf("size=%d,nr_inodes=%d,mode=1777", s.Limits.Disk, s.Limits.Inodes)
-	if err := unix.Mount("box", box, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, opts); err != nil {
+	if err := unix.Mount("box", WorkDir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, opts); err != nil {
 		return fmt.Errorf("work folder: %w", err)
 	}
 	for _, f := range s.Files {
@@ -77,15 +90,10 @@ func workFolder(s Spec) error {
 		if f.Exec {
 			mode = 0o755
 		}
-		if err := os.WriteFile(filepath.Join(box, f.Name), f.Data, mode); err != nil {
+		if err := os.WriteFile(filepath.Join(WorkDir, f.Name), f.Data, mode); err != nil {
 			return fmt.Errorf("work folder: %w", err)
 		}
-		if err := os.Chmod(filepath.Join(box, f.Name), mode); err != nil {
-			return err
-		}
-	}
-	for _, link := range []string{"/tmp", "/dev/shm"} {
-		if err := os.Symlink(WorkDir, base+link); err != nil && !os.IsExist(err) {
+		if err := os.Chmod(filepath.Join(WorkDir, f.Name), mode); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,7 @@
 // Package sandbox runs one program cut off from the host: in namespaces of its own (user, processes, network, IPC, mounts, host name), with a
 // root folder that holds read-only views of named host paths and one small private work folder, under Landlock, a seccomp filter and resource
 // limits. The caller's own binary is started again as the first process of those namespaces (see [Main]), prepares them, starts the program,
-// reaps whatever it leaves behind and ends them all. Linux only, as root or as an ordinary user where user namespaces are allowed; where one of
+// reaps whatever it leaves behind, and runs the next program or ends them all (see [Pool]). Linux only, as root or as an ordinary user where user namespaces are allowed; where one of
 // these layers is missing, [Start] refuses and says which.
 package sandbox
 
@@ -86,7 +86,7 @@ type Result struct {
 	Signal         string // Killed: the signal's name
 	Stdout, Stderr []byte // at most Limits.Output bytes each
 	CPU            time.Duration
-	MaxRSS         int64 // bytes: the highest sum seen over the tree, or of one process
+	MaxRSS         int64 // bytes: the highest sum seen over the tree, or of one process, which starts with the pages of ours that starts it
 	Wall           time.Duration
 }
 

@@ -64,14 +64,17 @@ func TestNothingOfTheHost(t *testing.T) {
 	}
 }
 
-func BenchmarkRun(b *testing.B) {
+func BenchmarkRun(b *testing.B)    { benchmark(b, Run) }
+func BenchmarkPooled(b *testing.B) { benchmark(b, new(Pool).Run) }
+
+func benchmark(b *testing.B, run func(Spec) (Result, error)) {
 	if err := Available(); err != nil {
 		b.Skip(err)
 	}
 	s := Spec{Args: []string{"/bin/sh", "-c", "exit"}, Env: []string{"PATH=/usr/bin:/bin"}, ReadOnly: hostRoots(), Limits: Default()}
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := Run(s); err != nil {
+			if _, err := run(s); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -33,7 +33,8 @@ func (p *Process) watch() {
 		case <-timer.C:
 			timer.Reset(nextLooks)
 		}
-		u := tree(p.cmd.Process.Pid, 0)
+		u := tree(p.box.cmd.Process.Pid, 0)
+		u.cpu -= p.before
 		p.seen = usage{max(p.seen.cpu, u.cpu), max(p.seen.rss, u.rss)}
 		switch {
 		case u.cpu > p.limits.CPU:

@@ -2,7 +2,6 @@
 package answer
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/pennyml/penny/task/mathgrade"
@@ -43,23 +42,4 @@ func Spoken(text string) string {
 		text = text[i+len("</think>"):]
 	}
 	return strings.ToValidUTF8(text[max(0, len(text)-MaxText):], "")
-}
-
-var fence = regexp.MustCompile("(?s)```[ \\t]*([a-zA-Z0-9+]*)[^\\n]*\\n(.*?)(?:\\n[ \\t]*```|$)")
-
-// Program is the last fenced block of code after the thinking, of the language if one names it; fenced is false, and the text all of what
-// follows the thinking, where there is no fence.
-func Program(text, language string) (program string, fenced bool) {
-	text = Spoken(text)
-	best, named := "", false
-	for _, m := range fence.FindAllStringSubmatch(text, -1) {
-		is := strings.HasPrefix(strings.ToLower(m[1]), language) || language == "python" && strings.ToLower(m[1]) == "py"
-		if is || !named {
-			best, named, fenced = strings.TrimRight(m[2], "\n")+"\n", is, true
-		}
-	}
-	if !fenced {
-		return text, false
-	}
-	return best, true
 }

@@ -38,7 +38,7 @@ type checkJob struct {
 }
 
 func newChecker(p *python) (*checker, error) {
-	s := p.spec(checkerLimits(), "-c", checkerPy)
+	s := p.spec(checkerLimits(), 0, "-c", checkerPy)
 	s.Talk = true
 	proc, err := sandbox.Start(s)
 	if err != nil {

@@ -22,6 +22,9 @@ type Job struct {
 	Limits   *Limits         `json:"limits"`      // nil for the defaults
 	Entry    string          `json:"entry_point"` // the function under test, for tests that call it "candidate" or give only arguments
 	Setup    string          `json:"setup"`       // trusted code that the tests need, such as helpers of the prompt: runs beside the tests
+	Runs     int             `json:"runs"`        // so many runs must pass, each with another hash seed; 0 for one
+
+	run int // which of them this is, from 0
 }
 
 // Limits are those of one program; zero fields keep the defaults.
@@ -60,10 +63,15 @@ const (
 	Time       Kind = "time"       // over the limit of processor time, or of elapsed time
 	Memory     Kind = "memory"     // over the limit of memory
 	Output     Kind = "output"     // over the limit of output
+	Unstable   Kind = "unstable"   // one run passed and a later one did not
+	NoProgram  Kind = "no program" // for callers that take programs out of texts: this text has none
 )
 
 // ErrJob is wrapped by errors about a job itself: it has no verdict.
 var ErrJob = errors.New("code job")
+
+// maxRuns is the most that Job.Runs may ask for.
+const maxRuns = 100
 
 // maxLimits are the largest limits a job may ask for.
 var maxLimits = Limits{CPUSeconds: 3600, WallSeconds: 7200, MemoryMB: 1 << 16, Processes: 1024, OutputBytes: 64 << 20, DiskMB: 4096, Files: 1 << 20, OpenFiles: 4096}

@@ -24,6 +24,58 @@ type bad struct {
 	limits      *Limits
 }
 
+// names are the calls that HumanEval's harness takes away from programs. Here they stay: each runs against files and processes of the sandbox's own.
+const names = `import os, shutil, subprocess, signal, builtins, tempfile
+box = os.getcwd()
+def calls():
+    open("a", "w").write("x"); os.mkdir("d"); os.makedirs("e/f")
+    fd, top = os.open("a", os.O_RDWR), os.open("/", 0)
+    yield lambda: builtins.exit if hasattr(builtins, "exit") else None
+    yield lambda: builtins.quit if hasattr(builtins, "quit") else None
+    yield lambda: os.kill(1, signal.SIGKILL)
+    yield lambda: os.kill(os.getppid(), signal.SIGTERM)
+    yield lambda: os.killpg(1, signal.SIGKILL)
+    yield lambda: os.system("kill -9 1; rm -rf / 2>/dev/null")
+    yield lambda: os.putenv("PATH", "/")
+    yield lambda: os.remove("/usr/lib/os-release")
+    yield lambda: os.removedirs("e/f")
+    yield lambda: os.rmdir("d")
+    yield lambda: os.fchdir(top)
+    yield lambda: os.setuid(0)
+    yield lambda: os.setgid(0)
+    yield lambda: os.setgroups([0])
+    yield lambda: os.waitpid(os.fork() or os._exit(0), 0)
+    yield lambda: os.forkpty()[0] or os._exit(0)
+    yield lambda: os.rename("/usr", "/box/usr")
+    yield lambda: os.renames("/usr", "/box/usr")
+    yield lambda: os.replace("/usr/lib", "/box/lib")
+    yield lambda: os.truncate("/dev/null", 10)
+    yield lambda: os.unlink("/dev/null")
+    yield lambda: os.fchmod(fd, 0o7777)
+    yield lambda: os.fchown(fd, 0, 0)
+    yield lambda: os.chmod("/usr", 0)
+    yield lambda: os.chown("/usr", 1, 1)
+    yield lambda: os.lchown("/usr", 1, 1)
+    yield lambda: os.chroot(box)
+    yield lambda: os.mount if hasattr(os, "mount") else None
+    yield lambda: os.chdir("/root")
+    yield lambda: os.mknod("/box/sda", 0o60666, os.makedev(8, 0)) or open("/box/sda").read(1)
+    yield lambda: shutil.rmtree("/usr/lib")
+    yield lambda: shutil.move("/usr", box)
+    yield lambda: shutil.chown("/usr", 1)
+    yield lambda: subprocess.Popen(["/bin/sh", "-c", "sleep 1000"])
+    yield lambda: __import__("resource").setrlimit(__import__("resource").RLIMIT_AS, (-1, -1))
+    yield lambda: __import__("resource").prlimit(1, __import__("resource").RLIMIT_NOFILE, (1, 1))
+    yield lambda: os.sched_setaffinity(1, {0})
+    yield lambda: os.setpriority(os.PRIO_PROCESS, 1, 19)
+def f(x):
+    if x == 1:
+        for c in calls():
+            try: c()
+            except (OSError, ValueError, ImportError): pass
+    return 2*x
+`
+
 // small keeps runs that use up a limit short.
 func small() *Limits {
 	return &Limits{CPUSeconds: 0.25, WallSeconds: 3, MemoryMB: 128, Processes: 12, OutputBytes: 20000, DiskMB: 4, Files: 100, OpenFiles: 32}
@@ -76,7 +128,7 @@ func programs() []bad {
 		{"cp-023", inside("import mmap\nmmap.mmap(-1, 100<<30)"), "runtime pass memory", nil, nil},
 		{"cp-024", "import sys\nsys.setrecursionlimit(10**8)\ndef f(x): return f(x) + 1", "runtime memory time incomplete", nil, nil},
 		{"cp-025", "x = " + strings.Repeat("(", 100000) + strings.Repeat(")", 100000), "syntax memory runtime", nil, nil},
-		{"cp-026", inside("import zlib\nd = zlib.compress(bytes(1<<26))\na = []\nwhile True: a.append(zlib.decompress(d))"), "memory", nil, nil},
+		{"cp-026", inside("import zlib\nd = zlib.compress(bytes(1<<26))\na = []\nwhile True: a.append(zlib.decompress(d))"), "memory", nil, unhurried()},
 		{"cp-027", inside("import os, time\nfor i in range(10):\n    if os.fork() == 0:\n        b = bytearray(60<<20)\n        for j in range(0, len(b), 4096): b[j] = 1\n        time.sleep(60)\ntime.sleep(60)"), "memory", nil, &Limits{CPUSeconds: 5, WallSeconds: 20, MemoryMB: 200, Processes: 20}},
 		{"cp-028", inside("import os\nwhile True: os.fork()"), "runtime time incomplete memory", nil, small()},
 		{"cp-028 swallowed", inside("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"), "time memory", nil, small()},
@@ -99,7 +151,7 @@ func programs() []bad {
 		{"cp-042 over", "print('x'*20000)", "output", prints("", strings.Repeat("x", 20000)), unhurried()},
 		{"cp-043", inside("with open('big', 'wb') as g:\n    for i in range(10000): g.write(bytes(1<<20))"), "runtime", nil, small()},
 		{"cp-044", inside("for i in range(10**7): open('f%d' % i, 'w').close()"), "runtime", nil, small()},
-		{"cp-045", inside("import shutil, os\nshutil.rmtree('/box', ignore_errors=True)\nshutil.rmtree('/', ignore_errors=True)"), "pass", nil, nil},
+		{"cp-045", inside("import shutil, os\nshutil.rmtree('/box', ignore_errors=True)\nfor d in ('/', '/usr', '/usr/lib'):\n    for n in os.listdir(d):\n        try: os.rename(d + '/' + n, d + '/gone')\n        except OSError: pass\n        try: os.unlink(d + '/' + n)\n        except OSError: pass\nshutil.rmtree('/usr/lib/locale', ignore_errors=True)"), "pass", nil, nil},
 		{"cp-046", inside("for p in ('/etc/passwd', '/root/x', '/home/x', '/usr/x', '/marker'):\n    try: open(p, 'w')\n    except OSError: continue\n    raise RuntimeError(p)"), "pass", nil, nil},
 		{"cp-047", inside("import os\nfor d, _, names in os.walk('/box'):\n    if names: raise RuntimeError(names)\nif 'assert f(1)' in open('/dev/null').read(): raise RuntimeError"), "pass", nil, nil},
 		{"cp-048", inside("import os\nif set(os.environ) - {'PATH', 'HOME', 'TMPDIR', 'LANG', 'PYTHONHASHSEED', 'PYTHONUTF8'}: raise RuntimeError(str(os.environ))"), "pass", nil, nil},
@@ -128,12 +180,16 @@ func programs() []bad {
 		{"cp-068", "import sys, gc\ndef f(x):\n    g = sys._getframe()\n    seen = []\n    while g: seen += list(g.f_locals.values()) + list(g.f_globals.values()); g = g.f_back\n    return 42 if any(type(o) is str and 'assert' in o and '42' in o for o in seen + gc.get_objects()) else 0", "wrong", nil, nil},
 		{"cp-069", "def f(x): return {1: 2}.get(x)", "wrong", nil, nil},
 		{"cp-071", "def f(a):\n    a.clear()\n    return a", "wrong", "a = [3, 1]\nassert f(a) == sorted(a)", nil},
-		{"cp-072", "def f(x):\n    while True: yield 1", "time memory wrong", "assert list(f(1)) == [1]", small()},
+		{"cp-072", "def f(x):\n    while True: yield 1", "time memory wrong", "assert list(f(1)) == [1]", &Limits{CPUSeconds: 0.1}},
 		{"cp-073", "def f(x): return float('nan')", "wrong", nil, nil},
 		{"cp-074", "def f(x): return True", "wrong", []map[string]any{{"args": []int{1}, "expected": 1}}, nil},
 		{"cp-074 text", "def f(x): return '1'", "wrong", []map[string]any{{"args": []int{1}, "expected": 1}}, nil},
+		{"cp-070", "import os, time\ngraded = os.getcwd() == '/box' and os.getuid() in (0, 1) and time.time() > 0 and hash('x') == hash('x')\ndef f(x): return 2*x if graded else 0", "pass", nil, nil},
+		{"cp-075", "import random\nrandom.seed()\ndef f(x): return 2*x if random.random() < 0.5 else 0", "wrong unstable", nil, nil},
+		{"cp-075 order", "def f(x): return 2*x if list({'a', 'b', 'c', 'd', 'e'})[0] == FIRST else 0\nFIRST = 'ecbda'[0]", "wrong unstable", nil, nil},
 		{"cp-076", "import sys\nclass W:\n    def write(self, s): pass\n    def flush(self): raise SystemExit(0)\nsys.stdout = W()\nprint('42')\ndef f(x): return 0", "wrong", nil, nil},
 		{"cp-083", right + "if __name__ == '__main__':\n    print(f(int(input())))", "pass", nil, nil},
+		{"guarded calls", names, "pass", nil, nil},
 	}
 }
 
@@ -146,7 +202,11 @@ func (b bad) job(t testing.TB) Job {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Job{Program: b.program, Tests: raw, Limits: b.limits, Entry: entryFor(tests)}
+	job := Job{Program: b.program, Tests: raw, Limits: b.limits, Entry: entryFor(tests)}
+	if strings.HasPrefix(b.id, "cp-070") || strings.HasPrefix(b.id, "cp-075") {
+		job.Runs = 20
+	}
+	return job
 }
 
 // entryFor names the function for tests that only give arguments.
@@ -208,13 +268,34 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// TestNoStateLeft is cp-050.
+// TestNoStateLeft is cp-050, and more: the second program runs where the first did, and finds nothing of it.
 func TestNoStateLeft(t *testing.T) {
 	g := grader(t)
-	p := "import os\ndef f(x):\n    new = not os.path.exists('/tmp/left')\n    open('/tmp/left', 'w').write('x')\n    return 2*x if new else 0\n"
-	for range 2 {
+	p := `import os, ctypes, signal, subprocess
+libc = ctypes.CDLL(None, use_errno=True)
+def f(x):
+    left = []
+    if os.listdir("/box"): left.append(str(os.listdir("/box")))
+    if libc.shmget(4711, 4096, 0) != -1: left.append("shared memory")
+    for pid in range(2, 1000):
+        try: session = os.getsid(pid)
+        except ProcessLookupError: continue
+        if session not in (1, os.getsid(0)): left.append("process %d" % pid)
+    if os.getpriority(os.PRIO_PROCESS, 0) != 0 or os.umask(0o77) != 0o22: left.append("priority or umask")
+    if signal.getsignal(signal.SIGUSR1) != signal.SIG_DFL: left.append("a handler")
+    if left: raise RuntimeError(str(left))
+    open("/tmp/left", "w").write("x"); os.makedirs("/box/a/b"); os.chmod("/box/a", 0)
+    assert libc.shmget(4711, 4096, 0o1777) != -1
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    os.nice(5)
+    if os.fork() == 0:
+        os.setsid(); os.closerange(0, 100)
+        while True: signal.pause()
+    return 2*x
+`
+	for i := range 3 {
 		if v, err := g.Grade(Job{Program: p, Tests: quote("assert f(1) == 2")}); err != nil || !v.Verdict {
-			t.Errorf("%+v %v", v, err)
+			t.Errorf("run %d: %+v %v", i, v, err)
 		}
 	}
 }
@@ -246,6 +327,8 @@ func TestJobErrors(t *testing.T) {
 		{Program: right, Tests: json.RawMessage(`{"inputs": ["1"], "outputs": []}`)}, // cp-011
 		{Program: right, Tests: json.RawMessage(`[{"args": [1]}]`)},
 		{Program: right, Tests: quote(double), Language: "cobol"},
+		{Program: "#include </dev/zero>", Tests: quote(double), Language: "c"}, // cp-086 and cp-087: C is not among our languages
+		{Program: right, Tests: quote(double), Runs: 1000},
 		{Program: right, Tests: quote(double), Limits: &Limits{CPUSeconds: -1}},
 	} {
 		if v, err := g.Grade(j); !errors.Is(err, ErrJob) {

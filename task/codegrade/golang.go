@@ -78,10 +78,11 @@ func (t *goTool) build(out, name string, sources map[string][]byte) (bad string,
 	if err := ownedFolder(packages); err != nil {
 		return "", err
 	}
+	// Without HOME there is no folder for telemetry, and so none.
 	s := sandbox.Spec{Args: []string{filepath.Join(t.Root, "bin", "go"), "build", "-o", filepath.Join(out, name)}, ReadOnly: []string{t.Root},
 		Writable: []string{packages, out}, Limits: compileLimits(), Slack: goSlack,
-		Env: []string{"GOROOT=" + t.Root, "GOCACHE=" + packages, "GOPATH=" + sandbox.WorkDir, "HOME=" + sandbox.WorkDir, "TMPDIR=" + sandbox.WorkDir, "GOPROXY=off",
-			"GOTOOLCHAIN=local", "GOENV=off", "GOTELEMETRY=off", "GO111MODULE=off", "CGO_ENABLED=0", "PATH=" + filepath.Join(t.Root, "bin")}}
+		Env: []string{"GOROOT=" + t.Root, "GOCACHE=" + packages, "GOPATH=" + sandbox.WorkDir, "TMPDIR=" + sandbox.WorkDir, "GOPROXY=off",
+			"GOTOOLCHAIN=local", "GOENV=off", "GO111MODULE=off", "CGO_ENABLED=0", "PATH=" + filepath.Join(t.Root, "bin")}}
 	for f, b := range sources {
 		s.Files = append(s.Files, sandbox.File{Name: f, Data: b})
 		s.Args = append(s.Args, f)

@@ -81,6 +81,7 @@ func TestGo(t *testing.T) {
 		{"cp-089", "package main\nfunc main() { select {} }", prints("", ""), "runtime"},
 		{"cp-090", "package main\nfunc main() { b := make([]byte, 1<<40); b[5] = 1; println(len(b)) }", prints("", ""), "memory"},
 		{"prints", "package main\nimport \"fmt\"\nfunc main() { var n int; fmt.Scan(&n); fmt.Println(2*n) }", prints("21", "42"), "pass"},
+		{"cp-084", "package main\n" + strings.Repeat("var _ int = "+strings.Repeat("x", 200000)+"\n", 12) + f[len("package main"):], test, "syntax"},
 		{"cp-085", "package main\ntype A0 struct{ a, b [1<<20]int }\nconst x = 1 << (1 << 30)\nfunc f(x int) int { return 2 }", test, "syntax"},
 	}
 	var jobs []Job
@@ -92,6 +93,9 @@ func TestGo(t *testing.T) {
 	for i, v := range all(t, g, jobs) {
 		if !strings.Contains(list[i].kinds, string(v.Kind)) || v.Verdict != (v.Kind == Pass) {
 			t.Errorf("%s: %s (%s), want %s\n%.600s", list[i].id, v.Kind, v.Reason, list[i].kinds, v.Stderr)
+		}
+		if len(v.Stderr) > 1<<20 || strings.Contains(v.Stderr, "telemetry") {
+			t.Errorf("%s: %d bytes of errors: %.600s", list[i].id, len(v.Stderr), v.Stderr)
 		}
 	}
 }

@@ -8,15 +8,16 @@ import (
 	"github.com/pennyml/penny/internal/sandbox"
 )
 
-// Grader grades jobs, many at once. It keeps checkers ready.
+// Grader grades jobs, many at once. It keeps checkers and sandboxes ready.
 type Grader struct {
 	python    *python
 	pythonErr error
 	golang    *goTool
 	goErr     error
 
-	mu   sync.Mutex
-	idle []*checker
+	boxes sandbox.Pool
+	mu    sync.Mutex
+	idle  []*checker
 }
 
 // New prepares a grader. Errors that wrap [sandbox.ErrRefused] say what this host lacks. A language whose tools are missing is an error of its jobs.
@@ -30,7 +31,7 @@ func New() (*Grader, error) {
 	return g, nil
 }
 
-// Close ends the checkers.
+// Close ends the checkers and the sandboxes.
 func (g *Grader) Close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -38,6 +39,7 @@ func (g *Grader) Close() {
 		c.close()
 	}
 	g.idle = nil
+	g.boxes.Close()
 }
 
 func (g *Grader) checker() (*checker, error) {
@@ -76,8 +78,35 @@ func Languages() (python, golang string) {
 	return python, golang
 }
 
+// Language is the language that a name stands for, "" for none of ours.
+func Language(name string) string {
+	switch name {
+	case "", "python", "python3", "py":
+		return "python"
+	case "go", "golang":
+		return "go"
+	}
+	return ""
+}
+
 // Grade runs a job. An error that wraps [ErrJob] is about the job (its tests, limits or language); others are about this host.
 func (g *Grader) Grade(job Job) (Verdict, error) {
+	if job.Runs < 0 || job.Runs > maxRuns {
+		return Verdict{}, fmt.Errorf("%w: runs is %d: want 0 to %d", ErrJob, job.Runs, maxRuns)
+	}
+	v, err := g.once(job)
+	for job.run = 1; job.run < job.Runs && err == nil && v.Verdict; job.run++ {
+		cpu, rss := v.CPU, v.MaxRSS
+		if v, err = g.once(job); err == nil && !v.Verdict {
+			v.Kind, v.Reason = Unstable, fmt.Sprintf("run %d of %d: %s: %s", job.run+1, job.Runs, v.Kind, v.Reason)
+		}
+		v.CPU, v.MaxRSS = v.CPU+cpu, max(v.MaxRSS, rss)
+	}
+	return v, err
+}
+
+// once runs a job once.
+func (g *Grader) once(job Job) (Verdict, error) {
 	s, err := parseTests(job.Tests)
 	if err != nil {
 		return Verdict{}, err
@@ -86,10 +115,10 @@ func (g *Grader) Grade(job Job) (Verdict, error) {
 	if err != nil {
 		return Verdict{}, err
 	}
-	switch job.Language {
-	case "", "python", "python3", "py":
+	switch Language(job.Language) {
+	case "python":
 		return g.python3(job, s, l)
-	case "go", "golang":
+	case "go":
 		return g.goProgram(job, s, l)
 	}
 	return Verdict{}, fmt.Errorf("%w: language %q: want python or go", ErrJob, job.Language)
@@ -100,7 +129,7 @@ func (g *Grader) python3(job Job, s suite, l sandbox.Limits) (Verdict, error) {
 		return Verdict{}, g.pythonErr
 	}
 	if s.io != nil {
-		spec := g.python.spec(l, "program.py")
+		spec := g.python.spec(l, job.run, "program.py")
 		spec.Files = []sandbox.File{{Name: "program.py", Data: []byte(job.Program)}}
 		return g.gradeIO(spec, s.io)
 	}

@@ -73,20 +73,21 @@ func outermost(paths []string) []string {
 	return out
 }
 
-// cleanEnv is the whole environment of a program. A fixed hash seed keeps the order of sets, and so verdicts, the same from run to run.
-var cleanEnv = []string{"PATH=/usr/bin:/bin", "HOME=" + sandbox.WorkDir, "TMPDIR=" + sandbox.WorkDir, "LANG=C.UTF-8", "PYTHONHASHSEED=0", "PYTHONUTF8=1"}
+// cleanEnv is the whole environment of a program; Python adds a hash seed.
+var cleanEnv = []string{"PATH=/usr/bin:/bin", "HOME=" + sandbox.WorkDir, "TMPDIR=" + sandbox.WorkDir, "LANG=C.UTF-8", "PYTHONUTF8=1"}
 
 // spec runs python code, given as -c or a file name. -s and -S keep site packages out, -B byte code; the environment is ours, so -E would only
-// take the hash seed away.
-func (p *python) spec(l sandbox.Limits, args ...string) sandbox.Spec {
-	return sandbox.Spec{Args: append([]string{p.Path, "-s", "-S", "-B"}, args...), Env: cleanEnv, ReadOnly: p.Roots, Limits: l}
+// take the hash seed away, which keeps the order of sets, and so verdicts, the same from grading to grading.
+func (p *python) spec(l sandbox.Limits, run int, args ...string) sandbox.Spec {
+	return sandbox.Spec{Args: append([]string{p.Path, "-s", "-S", "-B"}, args...), Env: append(slices.Clone(cleanEnv), fmt.Sprintf("PYTHONHASHSEED=%d", run)),
+		ReadOnly: p.Roots, Limits: l}
 }
 
 // gradePython grades a program against tests that call it.
 func (g *Grader) gradePython(job Job, s suite, l sandbox.Limits) (Verdict, error) {
-	spec := g.python.spec(l, "-c", programPy)
+	spec := g.python.spec(l, job.run, "-c", programPy)
 	spec.Talk = true
-	prog, err := sandbox.Start(spec)
+	prog, err := g.boxes.Start(spec)
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -188,7 +189,7 @@ func (g *Grader) gradeIO(spec sandbox.Spec, cases []ioCase) (Verdict, error) {
 	var v Verdict
 	for i, c := range cases {
 		spec.Stdin = []byte(c.Input)
-		r, err := sandbox.Run(spec)
+		r, err := g.boxes.Run(spec)
 		if err != nil {
 			return v, err
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"go/parser"
 	"go/token"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -107,19 +106,17 @@ var errNoCode = errors.New("programs cannot be run here")
 // the prompt ends.
 func program(job codegrade.Job, head, text string) string {
 	language := job.Language
-	code, fenced := answer.Program(text, language)
+	code, fenced := answer.Program(text, language, job.Entry)
 	if head == "" {
 		return code
 	}
-	keyword := map[string]string{"python": "def", "go": "func"}[language]
-	defines := regexp.MustCompile(`(?m)^` + keyword + `\s+` + regexp.QuoteMeta(job.Entry) + `\b`)
-	if !defines.MatchString(code) {
+	if answer.Defines(code, language, job.Entry) == nil {
 		if fenced && language == "python" {
 			code = indented(code)
 		}
 		return head + code
 	}
-	if at := defines.FindStringIndex(head); at != nil {
+	if at := answer.Defines(head, language, job.Entry); at != nil {
 		head = head[:at[0]]
 	}
 	if language == "go" {

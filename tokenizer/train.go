@@ -272,32 +272,38 @@ func (t *trainer) down(i int) {
 
 // json writes the vocabulary as a tokenizer.json.
 func (t *trainer) json(c TrainConfig) ([]byte, error) {
-	type obj = map[string]any
-	byteLevel := obj{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": c.Split == nil}
+	byteLevel := jsonObject{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": c.Split == nil}
 	pre := byteLevel
 	if c.Split != nil {
-		var steps []obj
+		var steps []jsonObject
 		for _, expr := range c.Split {
-			steps = append(steps, obj{"type": "Split", "pattern": obj{"Regex": expr}, "behavior": "Isolated", "invert": false})
+			steps = append(steps, jsonObject{"type": "Split", "pattern": jsonObject{"Regex": expr}, "behavior": "Isolated", "invert": false})
 		}
-		pre = obj{"type": "Sequence", "pretokenizers": append(steps, byteLevel)}
+		pre = jsonObject{"type": "Sequence", "pretokenizers": append(steps, byteLevel)}
 	}
-	added := []obj{}
-	for id, s := range c.Special {
-		added = append(added, obj{"id": id, "content": s, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true})
+	return trainedJSON(c.Special, t.ids, t.merges, pre, byteLevel)
+}
+
+type jsonObject = map[string]any
+
+// trainedJSON is the tokenizer.json of a BPE vocabulary; special tokens have the first ids.
+func trainedJSON(special []string, ids map[string]int32, merges [][2]string, pre, decoder any) ([]byte, error) {
+	added := []jsonObject{}
+	for id, s := range special {
+		added = append(added, jsonObject{"id": id, "content": s, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+			"special": true})
 	}
-	merges := t.merges
 	if merges == nil {
 		merges = [][2]string{}
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	err := e.Encode(obj{
+	err := e.Encode(jsonObject{
 		"version": "1.0", "truncation": nil, "padding": nil, "added_tokens": added, "normalizer": nil, "pre_tokenizer": pre,
-		"post_processor": nil, "decoder": byteLevel,
-		"model": obj{"type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil, "end_of_word_suffix": nil,
-			"fuse_unk": false, "byte_fallback": false, "ignore_merges": false, "vocab": t.ids, "merges": merges},
+		"post_processor": nil, "decoder": decoder,
+		"model": jsonObject{"type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil, "end_of_word_suffix": nil,
+			"fuse_unk": false, "byte_fallback": false, "ignore_merges": false, "vocab": ids, "merges": merges},
 	})
 	return b.Bytes(), err
 }

@@ -23,6 +23,7 @@ type Weights struct {
 	path    string
 	tensors map[string]*entry                     // by the file's own names
 	invent  func(name string, shape []int) *entry // makes tensors up; nil for a checkpoint
+	lacks   func(name string) bool                // of those made up: there is no such tensor; nil: there is any
 	errs    []error                               // the first maxReported
 	failed  int
 
@@ -85,7 +86,7 @@ func (w *Weights) Has(name string) bool {
 	if w.learning != nil && onlyGGUF(name) { // what learns has the published layout
 		return false
 	}
-	return w.tensors[w.fileName(name)] != nil || w.invent != nil && !onlyGGUF(name)
+	return w.tensors[w.fileName(name)] != nil || w.invent != nil && !onlyGGUF(name) && (w.lacks == nil || !w.lacks(name))
 }
 
 // Ignore takes a tensor, if it is there, that the network does not need, such as the head of a tied network.

@@ -126,6 +126,16 @@ func TestRouterGradient(t *testing.T) {
 	within(t, "dw", dw, g.floats(t, "router.dw"), tol.DW)
 }
 
+// sequence adds the gradient of the affinities of one sequence to ds and returns the loss.
+func (b *Balance) sequence(ds, affinity []float32, ids []int32, experts int) (loss float64) {
+	rows := len(affinity) / experts
+	b.begin(ids, rows, experts)
+	for r := range rows {
+		loss += float64(b.row(ds[r*experts:][:experts], affinity[r*experts:][:experts]))
+	}
+	return loss
+}
+
 // TestBalanceGradient: the recorded balance loss. Variant "biased" is what the network selects.
 func TestBalanceGradient(t *testing.T) {
 	var meta struct {

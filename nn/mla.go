@@ -5,6 +5,7 @@ import (
 
 	"github.com/pennyml/penny/dtype"
 	"github.com/pennyml/penny/kernel/attn"
+	"github.com/pennyml/penny/kernel/vec"
 	"github.com/pennyml/penny/tensor"
 )
 
@@ -54,10 +55,7 @@ func (a *MLA) Forward(p *Pass, layer int, x, h []float32) (_, _ []float32) {
 	} else {
 		p.forwardAll(in, []*Linear{first, &a.KVA}, fq, kv)
 	}
-	for r := range p.Rows {
-		c := kv[r*key:][:a.Latent]
-		p.RMSNorm(c, c, a.KVNorm, LatentEps)
-	}
+	kv = a.normLatents(p, kv)
 	p.rope(a.Rope, kv, key, a.Latent, 1, a.RopeDim)
 	p.remember(layer, kv, nil)
 	if x, h = p.narrow(x, h); len(x) == 0 {
@@ -68,7 +66,7 @@ func (a *MLA) Forward(p *Pass, layer int, x, h []float32) (_, _ []float32) {
 		first.Forward(p, fq, p.in.Set(h, p.Rows, first.W.Cols))
 	}
 	out := p.Arena.F32(p.Rows * a.Heads * a.V)
-	a.attend(p, layer, a.queries(p, fq), out)
+	a.attend(p, layer, a.queries(p, fq), kv, out)
 	return p.addForward(x, out, &a.O), h
 }
 
@@ -77,7 +75,7 @@ func (a *MLA) queries(p *Pass, q []float32) []float32 {
 	if a.QA.W != nil {
 		latent := q
 		q = p.Arena.F32(p.Rows * a.QB.W.Rows)
-		p.RMSNorm(latent, latent, a.QNorm, LatentEps)
+		latent = p.Norm(latent, latent, a.QNorm, LatentEps)
 		a.QB.Forward(p, q, p.inner.Set(latent, p.Rows, a.QB.W.Cols))
 	}
 	head := a.Nope + a.RopeDim
@@ -85,19 +83,72 @@ func (a *MLA) queries(p *Pass, q []float32) []float32 {
 	return q
 }
 
-// attend maps the queries into the latent space, attends there and maps back.
-func (a *MLA) attend(p *Pass, layer int, q, out []float32) {
+// normLatents normalises the latents of rows of latent and rotary key: over kv, or in a new buffer if there is a tape.
+func (a *MLA) normLatents(p *Pass, kv []float32) []float32 {
+	if p.Tape == nil {
+		a.normAllRows(p, kv, kv)
+		return kv
+	}
+	y := p.Arena.F32(len(kv))
+	copy(y, kv)
+	a.normAllRows(p, y, kv)
+	p.Tape.Push(func() { a.normLatentsBack(p, y, kv) })
+	return y
+}
+
+func (a *MLA) normAllRows(p *Pass, dst, kv []float32) {
+	key := a.Latent + a.RopeDim
+	if p.Rows > fewRows {
+		p.Exec.Rows(p.Rows, func(lo, hi int) { a.normRows(dst, kv, lo, hi, key) })
+		return
+	}
+	a.normRows(dst, kv, 0, p.Rows, key)
+}
+
+func (a *MLA) normRows(dst, kv []float32, lo, hi, key int) {
+	for r := lo; r < hi; r++ {
+		vec.RMSNorm(dst[r*key:][:a.Latent], kv[r*key:][:a.Latent], a.KVNorm, LatentEps)
+	}
+}
+
+// attend maps the queries into the latent space, attends there to the latents and keys kv and maps back.
+func (a *MLA) attend(p *Pass, layer int, q, kv, out []float32) {
 	head, key := a.Nope+a.RopeDim, a.Latent+a.RopeDim
 	absorbed := p.Arena.F32(p.Rows * a.Heads * key)
-	p.heads = tensor.Heads{W: a.KB, M: p.Rows, X: q, XRow: a.Heads * head, XHead: head, Y: absorbed, YRow: a.Heads * key, YHead: key}
-	p.MatMulHeads(&p.heads)
+	in := tensor.Heads{W: a.KB, M: p.Rows, X: q, XRow: a.Heads * head, XHead: head, Y: absorbed, YRow: a.Heads * key, YHead: key}
+	p.forwardHeads(in)
 	for i := range p.Rows * a.Heads {
 		copy(absorbed[i*key+a.Latent:][:a.RopeDim], q[i*head+a.Nope:])
 	}
+	if p.Tape != nil {
+		p.Tape.Push(func() { a.absorbBack(p, in) })
+	}
 	latents := p.Arena.F32(p.Rows * a.Heads * a.Latent)
-	p.attend(layer, a.Heads, float32(a.SoftmaxFactor/math.Sqrt(float64(head))), absorbed, latents)
-	p.heads = tensor.Heads{W: a.VB, M: p.Rows, X: latents, XRow: a.Heads * a.Latent, XHead: a.Latent, Y: out, YRow: a.Heads * a.V, YHead: a.V}
+	scale := float32(a.SoftmaxFactor / math.Sqrt(float64(head)))
+	p.attend(layer, a.Heads, scale, absorbed, latents)
+	back := tensor.Heads{W: a.VB, M: p.Rows, X: latents, XRow: a.Heads * a.Latent, XHead: a.Latent, Y: out, YRow: a.Heads * a.V, YHead: a.V}
+	p.forwardHeads(back)
+	if p.Tape != nil {
+		p.attendBack(attn.Gradient{Heads: a.Heads, KVHeads: 1, KeyDim: key, ValueDim: a.Latent, Scale: scale, Q: absorbed, K: kv, Out: latents})
+		p.Tape.Push(func() { a.expandBack(p, back) })
+	}
+}
+
+func (p *Pass) forwardHeads(h tensor.Heads) {
+	p.heads = h
 	p.MatMulHeads(&p.heads)
+}
+
+// Refresh brings the transposed keys up to KVB, after its values have changed.
+func (a *MLA) Refresh(e *tensor.Exec) {
+	if a.KB == nil || a.KVB == nil {
+		return // they will be made, or are all there is
+	}
+	e.Rows(a.Heads, func(lo, hi int) {
+		for h := lo; h < hi; h++ {
+			a.KVB.Slice(h*(a.Nope+a.V), a.Nope).TransposeTo(a.KB[h])
+		}
+	})
 }
 
 // split cuts the fused KVB into what the absorbed form multiplies with: the key part transposed. It is done at the first pass, not when a

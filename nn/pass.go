@@ -38,7 +38,10 @@ type Pass struct {
 	problems  []attn.Problem
 	gradients []attn.Gradient
 	heads     tensor.Heads
-	moe       moeSpace
+
+	headsGradient tensor.HeadsGradient
+	headGrads     [][]float32
+	moe           moeSpace
 }
 
 // Run is consecutive new tokens of one sequence.
@@ -123,13 +126,18 @@ func (p *Pass) swiGLU(gate, up []float32, rows int) []float32 {
 		dst = p.Arena.F32(len(gate))
 		p.Tape.Push(func() { p.swiGLUBack(dst, gate, up, rows) })
 	}
+	p.activate(dst, gate, up, rows)
+	return dst
+}
+
+// activate writes silu(gate)·up to dst.
+func (p *Pass) activate(dst, gate, up []float32, rows int) {
 	if rows > fewRows {
 		d := len(gate) / rows
 		p.Exec.Rows(rows, func(lo, hi int) { vec.SwiGLU(dst[lo*d:hi*d], gate[lo*d:hi*d], up[lo*d:hi*d]) })
-		return dst
+		return
 	}
 	vec.SwiGLU(dst, gate, up)
-	return dst
 }
 
 // rope turns the heads of every row in place: row r's heads start at x[r*row + offset], stride apart.

@@ -31,8 +31,10 @@ type Exec struct {
 	attnGradients []attn.Gradient
 	wave          int
 
+	headsGradient *HeadsGradient
+
 	// Its bodies, made once: a func made anew for each call would be allocated.
-	multiply, prepare, multiplyHead, backward, attend, attendBack func(worker, i int)
+	multiply, prepare, multiplyHead, backward, backwardHead, attend, attendBack func(worker, i int)
 }
 
 // scratch is one worker's working memory.
@@ -43,6 +45,7 @@ type scratch struct {
 	row  []float32 // decoded rows of weights, or one row of activations
 	in   Input     // of one head
 	x    []float32
+	dy   []float32 // of one head
 }
 
 // NewExec starts workers on so many threads, 0 for one on each CPU.
@@ -53,7 +56,7 @@ func NewExec(threads int, c Compute) *Exec {
 		e.scratch[i].gemm = gemm.NewScratch()
 	}
 	e.multiply, e.prepare, e.multiplyHead, e.backward = e.multiplyPiece, e.preparePiece, e.multiplyHeadPiece, e.backwardPiece
-	e.attend, e.attendBack = e.attendPiece, e.attendBackPiece
+	e.attend, e.attendBack, e.backwardHead = e.attendPiece, e.attendBackPiece, e.backwardHeadPiece
 	return e
 }
 

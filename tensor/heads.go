@@ -38,10 +38,7 @@ func (e *Exec) MatMulHeads(p *Heads) {
 func (e *Exec) multiplyHeadPiece(worker, h int) {
 	p, s := e.heads, &e.scratch[worker]
 	w := p.W[h]
-	s.x = atLeast(s.x, p.M*w.Cols)
-	for m := range p.M {
-		copy(s.x[m*w.Cols:][:w.Cols], p.X[m*p.XRow+h*p.XHead:])
-	}
+	s.x = gather(s.x, p.X[h*p.XHead:], p.M, w.Cols, p.XRow)
 	f := formOf(e.compute, w.Type)
 	s.in.Set(s.x, p.M, w.Cols).reserve(f)
 	s.fill(&s.in, f, 0, p.M)

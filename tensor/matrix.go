@@ -90,22 +90,14 @@ func (m *Matrix) Slice(first, n int) *Matrix {
 	return s
 }
 
-// Transpose is a new matrix of Cols by Rows. One- and two-byte floats keep their type, and F8 its scales; block formats, whose blocks run
-// along rows, become float32.
+// Transpose is a new matrix of Cols by Rows. Floats keep their type, and F8 its scales; block formats, whose blocks run along rows, become
+// float32.
 func (m *Matrix) Transpose() *Matrix {
 	t := &Matrix{Type: m.Type, Rows: m.Cols, Cols: m.Rows}
 	switch m.Type {
-	case dtype.F16, dtype.BF16:
-		t.Data = transposed(m.Data, m.Rows, m.Cols, 2)
-	case dtype.F8E4M3, dtype.F8E5M2:
-		t.Data = transposed(m.Data, m.Rows, m.Cols, 1)
-		if m.Scales != nil {
-			rows, cols := blocks(m.Rows), blocks(m.Cols)
-			t.Scales = make([]float32, len(m.Scales))
-			for i, s := range m.Scales {
-				t.Scales[i%cols*rows+i/cols] = s
-			}
-		}
+	case dtype.F32, dtype.F16, dtype.BF16, dtype.F8E4M3, dtype.F8E5M2:
+		t.Data = make([]byte, len(m.Data))
+		m.TransposeTo(t)
 	default:
 		x, row := make([]float32, m.Rows*m.Cols), make([]float32, m.Cols)
 		for r := range m.Rows {
@@ -116,26 +108,43 @@ func (m *Matrix) Transpose() *Matrix {
 		}
 		return FromF32(x, m.Cols, m.Rows)
 	}
-	return t
-}
-
-// transposed turns a matrix of elements of one or two bytes, a band of rows at a time so that both sides stay in the cache.
-func transposed(data []byte, rows, cols, size int) []byte {
-	const band = 32
-	t := make([]byte, len(data))
-	for r0 := 0; r0 < rows; r0 += band {
-		r1 := min(r0+band, rows)
-		for c := range cols {
-			dst := t[(c*rows+r0)*size:]
-			src := data[(r0*cols+c)*size:]
-			for i := range r1 - r0 {
-				if size == 1 {
-					dst[i] = src[i*cols]
-				} else {
-					dst[2*i], dst[2*i+1] = src[2*i*cols], src[2*i*cols+1]
-				}
-			}
+	if m.Scales != nil {
+		rows, cols := blocks(m.Rows), blocks(m.Cols)
+		t.Scales = make([]float32, len(m.Scales))
+		for i, s := range m.Scales {
+			t.Scales[i%cols*rows+i/cols] = s
 		}
 	}
 	return t
+}
+
+// TransposeTo writes the values of m, floats, to t, a transpose made before.
+func (m *Matrix) TransposeTo(t *Matrix) {
+	if m.Type != t.Type || m.Rows != t.Cols || m.Cols != t.Rows || m.Type.BlockSize() != 1 {
+		panic(fmt.Sprintf("tensor: %v transposed into %v", m, t))
+	}
+	switch m.Type.BlockBytes() {
+	case 1:
+		transpose[[1]byte](t.Data, m.Data, m.Rows, m.Cols)
+	case 2:
+		transpose[[2]byte](t.Data, m.Data, m.Rows, m.Cols)
+	default:
+		transpose[[4]byte](t.Data, m.Data, m.Rows, m.Cols)
+	}
+}
+
+// transpose works a band of rows at a time, so that both sides stay in the cache.
+func transpose[T [1]byte | [2]byte | [4]byte](to, from []byte, rows, cols int) {
+	const band = 32
+	dst := unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(to))), rows*cols)
+	src := unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(from))), rows*cols)
+	for r0 := 0; r0 < rows; r0 += band {
+		n := min(band, rows-r0)
+		for c := range cols {
+			line := dst[c*rows+r0:][:n]
+			for i := range line {
+				line[i] = src[(r0+i)*cols+c]
+			}
+		}
+	}
 }

@@ -1,0 +1,66 @@
+package tensor
+
+import (
+	"fmt"
+
+	"github.com/pennyml/penny/kernel/gemm"
+)
+
+// HeadsGradient is what the products of Heads give back, in the layouts of their X and Y.
+type HeadsGradient struct {
+	Heads
+	DY []float32 // as Y
+
+	DX []float32   // as X: becomes dY·W, head by head; what lies between the heads stays
+	DW [][]float32 // of each head, gains dYᵀ·X; nil: not wanted
+
+	// Transposed says that W is kept as the transpose of what is learnt: DW then gains Xᵀ·dY, W.Cols rows of W.Rows.
+	Transposed bool
+}
+
+func (p *HeadsGradient) check() {
+	p.Heads.check()
+	if len(p.DX) != len(p.X) || len(p.DY) != len(p.Y) || p.DW != nil && len(p.DW) != len(p.W) {
+		panic(fmt.Sprintf("tensor: backward of %d heads: X %d, dX %d, Y %d, dY %d values, %d dW", len(p.W), len(p.X), len(p.DX), len(p.Y), len(p.DY), len(p.DW)))
+	}
+}
+
+// BackwardHeads computes the gradients of every head.
+func (e *Exec) BackwardHeads(p *HeadsGradient) {
+	p.check()
+	e.headsGradient = p
+	n := len(p.W)
+	if p.DW != nil {
+		n *= 2
+	}
+	e.pool.Do(n, e.backwardHead)
+	e.headsGradient = nil
+}
+
+// backwardHeadPiece does dX of a head, or from the number of heads on, dW.
+func (e *Exec) backwardHeadPiece(worker, i int) {
+	p, s := e.headsGradient, &e.scratch[worker]
+	h := i % len(p.W)
+	w := p.W[h]
+	s.dy = gather(s.dy, p.DY[h*p.YHead:], p.M, w.Rows, p.YRow)
+	if i < len(p.W) {
+		gw := gemm.Weights{Type: w.Type, Data: w.Data, K: w.Cols}
+		gemm.MulNN(p.DX[h*p.XHead:], p.XRow, s.dy, p.M, w.Rows, gw, 0, w.Cols, false, s.gemm)
+		return
+	}
+	s.x = gather(s.x, p.X[h*p.XHead:], p.M, w.Cols, p.XRow)
+	if p.Transposed {
+		gemm.AccTN(p.DW[h], s.x, s.dy, p.M, w.Cols, w.Rows, 0, w.Cols, s.gemm)
+	} else {
+		gemm.AccTN(p.DW[h], s.dy, s.x, p.M, w.Rows, w.Cols, 0, w.Rows, s.gemm)
+	}
+}
+
+// gather brings the first n values of m rows, pitch apart, together in buf, or a larger one.
+func gather(buf, x []float32, m, n, pitch int) []float32 {
+	buf = atLeast(buf, m*n)
+	for r := range m {
+		copy(buf[r*n:][:n], x[r*pitch:])
+	}
+	return buf
+}

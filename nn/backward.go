@@ -61,19 +61,32 @@ func (p *Pass) whole(x []float32) []float32 {
 	return g
 }
 
-// attendBack notes an attention over all runs. g has all that is the same for each, and the rows of all runs together.
+// attendBack notes an attention over all runs. g has all that is the same for each, and the rows of all runs together. Latents, where there is no
+// V, get the gradients of the keys and values that they are.
 func (p *Pass) attendBack(g attn.Gradient) {
 	runs := p.Runs
 	p.Tape.Push(func() {
+		mark := p.Arena.Mark()
 		g.DOut, g.DQ, g.DK = p.Tape.Grad(g.Out), p.whole(g.Q), p.whole(g.K)
 		if g.V != nil {
 			g.DV = p.whole(g.V)
+		} else {
+			g.DV = p.Arena.F32(len(g.K) / g.KeyDim * g.ValueDim)
 		}
 		p.gradients = p.gradients[:0]
 		for _, r := range runs {
 			p.gradients = append(p.gradients, g.Slice(r.First, r.Rows))
 		}
 		p.Exec.AttendBackward(p.gradients)
+		if g.V == nil {
+			p.Exec.Rows(len(g.DV)/g.ValueDim, func(lo, hi int) {
+				for r := lo; r < hi; r++ {
+					key := g.DK[r*g.KeyDim:][:g.ValueDim]
+					vec.Add(key, key, g.DV[r*g.ValueDim:][:g.ValueDim])
+				}
+			})
+		}
+		p.Arena.Release(mark)
 	})
 }
 

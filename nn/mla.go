@@ -125,11 +125,12 @@ func (a *MLA) attend(p *Pass, layer int, q, kv, out []float32) {
 	}
 	latents := p.Arena.F32(p.Rows * a.Heads * a.Latent)
 	scale := float32(a.SoftmaxFactor / math.Sqrt(float64(head)))
-	p.attend(layer, a.Heads, scale, absorbed, latents)
+	top, sum := p.attend(layer, a.Heads, scale, absorbed, latents)
 	back := tensor.Heads{W: a.VB, M: p.Rows, X: latents, XRow: a.Heads * a.Latent, XHead: a.Latent, Y: out, YRow: a.Heads * a.V, YHead: a.V}
 	p.forwardHeads(back)
 	if p.Tape != nil {
-		p.attendBack(attn.Gradient{Heads: a.Heads, KVHeads: 1, KeyDim: key, ValueDim: a.Latent, Scale: scale, Q: absorbed, K: kv, Out: latents})
+		p.attendBack(attn.Gradient{Heads: a.Heads, KVHeads: 1, KeyDim: key, ValueDim: a.Latent, Scale: scale, Q: absorbed, K: kv, Out: latents,
+			Max: top, Sum: sum})
 		p.Tape.Push(func() { a.expandBack(p, back) })
 	}
 }

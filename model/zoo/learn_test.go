@@ -13,7 +13,7 @@ import (
 // TestGradients holds loss and gradients of whole networks to recorded ones.
 func TestGradients(t *testing.T) {
 	dir := filepath.Join(dataDir(t), "goldens")
-	for _, name := range []string{"llama", "qwen3"} {
+	for _, name := range []string{"llama", "qwen3", "deepseek_v2-lite", "deepseek_v3"} {
 		t.Run(name, func(t *testing.T) { checkGradients(t, dir, name) })
 	}
 }

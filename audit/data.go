@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/pennyml/penny/ledger"
 )
 
 //go:embed data
@@ -170,6 +172,9 @@ func Load() (*Data, error) {
 		if err := d.decode(text); err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Name(), err)
 		}
+	}
+	if err := d.decode(ledger.PriceFile); err != nil {
+		return nil, fmt.Errorf("the ledger's prices: %w", err)
 	}
 	return d, d.check()
 }

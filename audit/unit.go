@@ -85,7 +85,7 @@ var plainUnits = map[string]Unit{
 	"param": {base(dimParam), 1, ""}, "parameter": {base(dimParam), 1, ""}, "weight": {base(dimParam), 1, ""},
 	"token": {base(dimToken), 1, ""}, "tok": {base(dimToken), 1, ""}, "mtoken": {base(dimToken), 1e6, ""}, "word": {base(dimWord), 1, ""},
 	"gpu": {base(dimDevice), 1, ""}, "tpu": {base(dimDevice), 1, ""}, "npu": {base(dimDevice), 1, ""}, "chip": {base(dimDevice), 1, ""},
-	"card": {base(dimDevice), 1, ""}, "device": {base(dimDevice), 1, ""}, "accelerator": {base(dimDevice), 1, ""},
+	"cpu": {base(dimDevice), 1, ""}, "card": {base(dimDevice), 1, ""}, "device": {base(dimDevice), 1, ""}, "accelerator": {base(dimDevice), 1, ""},
 	"s": {base(dimTime), 1, ""}, "sec": {base(dimTime), 1, ""}, "second": {base(dimTime), 1, ""}, "min": {base(dimTime), 60, ""},
 	"minute": {base(dimTime), 60, ""}, "h": {base(dimTime), 3600, ""}, "hr": {base(dimTime), 3600, ""}, "hour": {base(dimTime), 3600, ""},
 	"d": {base(dimTime), 86400, ""}, "day": {base(dimTime), 86400, ""}, "week": {base(dimTime), 7 * 86400, ""},

@@ -167,13 +167,8 @@ func weigh(g *fn, typ string, elem int) {
 	g.op("LEAQ", "(R11)(R11*2)", "R10")
 	g.op("ADDQ", "DI", "R10")
 	g.byRows("CX", func(n int) {
-		w := g.wide(n)
-		for {
+		for w := g.wide(n); w >= g.parts(); w /= 2 {
 			weighTile(g, tile{n, w}, typ, elem)
-			if w == g.parts() {
-				return
-			}
-			w = g.parts()
 		}
 	})
 }

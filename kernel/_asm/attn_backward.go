@@ -12,13 +12,8 @@ func gain(g *fn) {
 	g.op("ADDQ", "DI", "R10")
 	g.op("LEAQ", "(R9)(R9*2)", "R15")
 	g.byRows("CX", func(n int) {
-		w := g.wide(n)
-		for {
+		for w := g.wide(n); w >= g.parts(); w /= 2 {
 			gainTile(g, tile{n, w})
-			if w == g.parts() {
-				return
-			}
-			w = g.parts()
 		}
 	})
 }

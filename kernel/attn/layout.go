@@ -98,6 +98,10 @@ func (l Layout) Put(block []byte, slot int, k, v []float32) {
 	}
 	for h := range l.KVHeads { // head by head: its keys fit the first-level cache
 		kb, vb := l.head(block, h)
+		whole := n == Block && l.Type == dtype.F32 && !l.Latent && l.KeyDim%16 == 0
+		if whole {
+			transpose(kb, 4, bytesOf(k[h*l.KeyDim:]), l.KeyDim, l.KeyElems())
+		}
 		for i := range n {
 			row := (slot + i) * l.valueRow() * l.elem()
 			key := k[(i*l.KVHeads+h)*l.KeyDim:][:l.KeyDim]
@@ -105,7 +109,9 @@ func (l Layout) Put(block []byte, slot int, k, v []float32) {
 				storeRow(l.Type, kb[row:], key)
 				continue
 			}
-			storeColumn(l.Type, kb, slot+i, key)
+			if !whole {
+				storeColumn(l.Type, kb, slot+i, key)
+			}
 			storeRow(l.Type, vb[row:], v[(i*l.KVHeads+h)*l.ValueDim:][:l.ValueDim])
 		}
 	}

@@ -11,6 +11,7 @@ func vecFile() *file {
 		reductions(f, i)
 		rope(f, i)
 		conversions(f, i)
+		backward(f, i)
 	}
 	return f
 }
@@ -19,7 +20,7 @@ func vecFile() *file {
 func (g *fn) groups(slices []string, step map[string]int, body func(at func(slice string, part int) mem)) {
 	regs := map[string]string{}
 	for i, s := range slices {
-		regs[s] = []string{"DI", "SI", "DX", "BX"}[i]
+		regs[s] = []string{"DI", "SI", "DX", "BX", "R8"}[i]
 		g.op("MOVQ", g.arg(s), regs[s])
 	}
 	size := func(s string) int {
@@ -302,19 +303,8 @@ func conversions(f *file, i isa) {
 		g.groups(slices, narrow, func(at func(string, int) mem) {
 			for part := range g.parts() {
 				g.op("VMOVUPS", at("src", part), v(part))
-				g.roundBF16(v(part), 2, 3, 4)
 			}
-			if g.regs == 32 {
-				g.op("VPMOVDW", v(0), lower(0))
-			} else {
-				g.op("VPACKUSDW", v(1), v(0), v(0))
-				g.op("VPERMQ", 0xD8, v(0), v(0))
-			}
-			if g.regs == 32 {
-				g.op("VMOVDQU", lower(0), at("dst", 0))
-			} else {
-				g.op("VMOVDQU", v(0), at("dst", 0))
-			}
+			g.storeBF16(at("dst", 0))
 		})
 	})
 }
@@ -330,6 +320,21 @@ func (g *fn) widen(t string, from mem, to v) {
 		g.op("VPMOVZXWD", from, to)
 		g.op("VPSLLD", 16, to, to)
 	}
+}
+
+// storeBF16 rounds the 16 values in registers 0, and 1 at AVX2, to bf16; those up to 4 are scratch.
+func (g *fn) storeBF16(to mem) {
+	for part := range g.parts() {
+		g.roundBF16(v(part), 2, 3, 4)
+	}
+	if g.regs == 32 {
+		g.op("VPMOVDW", v(0), lower(0))
+		g.op("VMOVDQU", lower(0), to)
+		return
+	}
+	g.op("VPACKUSDW", v(1), v(0), v(0))
+	g.op("VPERMQ", 0xD8, v(0), v(0))
+	g.op("VMOVDQU", v(0), to)
 }
 
 // roundBF16 rounds x to bf16, in the low half of each lane; t, q and n are scratch. A NaN is cut off and made quiet.

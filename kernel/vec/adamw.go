@@ -32,7 +32,7 @@ func AdamW(p, m, v, g []float32, half []uint16, s *AdamWStep) {
 	if half != nil {
 		sameLen("AdamW with half", len(p), len(half))
 	}
-	for i := range p {
+	for i := adamWFast(half, p, m, v, g, s); i < len(p); i++ {
 		c := g[i] * s.Clip
 		m[i] = fp.Canon(fp.FMA32(s.Rest1, c-m[i], m[i]))
 		v[i] = fp.Canon(fp.FMA32(s.Rest2*c, c, v[i]*s.Beta2))

@@ -23,19 +23,25 @@ func RMSNormGrad(dx, dy, x, w, inv []float32, eps float32, more bool) {
 
 func rmsNormGrad(dx, dy, x, w []float32, eps float32, more bool) float32 {
 	var square, dot [lanes]float32
-	for i, v := range x {
+	dot3Fast(&dot, dy, w, x)
+	for i := dotFast(&square, x, x); i < len(x); i++ {
+		v := x[i]
 		square[i%lanes] = fp.FMA32(v, v, square[i%lanes])
 		dot[i%lanes] = fp.FMA32(dy[i]*w[i], v, dot[i%lanes])
 	}
 	n := float32(len(x))
 	r := 1 / sqrt(fp.Fold16(&square)/n+eps)
 	q := float32(float32(fp.Fold16(&dot)/n)*r) * r
-	for i, v := range x {
+	grad := normGradFast
+	if more {
+		grad = normGradMoreFast
+	}
+	for i := grad(dx, dy, w, x, r, q); i < len(x); i++ {
 		var acc float32
 		if more {
 			acc = dx[i]
 		}
-		dx[i] = fp.Canon(fp.FMA32(r, fp.FMA32(-v, q, dy[i]*w[i]), acc))
+		dx[i] = fp.Canon(fp.FMA32(r, fp.FMA32(-x[i], q, dy[i]*w[i]), acc))
 	}
 	return r
 }
@@ -43,9 +49,9 @@ func rmsNormGrad(dx, dy, x, w []float32, eps float32, more bool) float32 {
 // RMSNormWeightGrad is the same as to w, for some columns of it from lo on: dw gains the sum over rows, in order, of dy·(x·r).
 func RMSNormWeightGrad(dw, dy, x, inv []float32, d, lo int) {
 	for i, r := range inv {
-		for k := range dw {
-			at := i*d + lo + k
-			dw[k] = fp.Canon(fp.FMA32(dy[at], x[at]*r, dw[k]))
+		dy, x := dy[i*d+lo:][:len(dw)], x[i*d+lo:][:len(dw)]
+		for k := mulAxpyFast(dw, dy, x, r); k < len(dw); k++ {
+			dw[k] = fp.Canon(fp.FMA32(dy[k], x[k]*r, dw[k]))
 		}
 	}
 }
@@ -53,7 +59,8 @@ func RMSNormWeightGrad(dw, dy, x, inv []float32, d, lo int) {
 // SwiGLUGrad is the backward of SwiGLU: dup = dy·silu, dgate = (dy·up)·(s + silu·(1-s)), s = 1/(1 + e^-g) and silu = g/(1 + e^-g).
 func SwiGLUGrad(dgate, dup, dy, gate, up []float32) {
 	sameLen("SwiGLUGrad", len(dgate), len(dup), len(dy), len(gate), len(up))
-	for i, g := range gate {
+	for i := swigluGradFast(dgate, dup, dy, gate, up); i < len(gate); i++ {
+		g := gate[i]
 		e := 1 + Exp1(-g)
 		s, silu, d := 1/e, g/e, dy[i]
 		dgate[i] = fp.Canon(float32(d*up[i]) * fp.FMA32(silu, 1-s, s))

@@ -25,6 +25,7 @@ func TestEmulated(t *testing.T) {
 			x, y, z, s := row(r, n, wildness), row(r, n, wildness), row(r, n, wildness), row(r, 1, min(wildness, 1))[0]
 			c := emulated{e, fmt.Sprintf("n=%d wildness=%d", n, wildness), n, n &^ 15}
 			c.mappings(x, y, z, s)
+			c.backward(x, y, z, s)
 			c.conversions(x)
 			if wildness == 0 { // lanes may hold any NaN: they are made one after the fold
 				c.reductions(x, y)
@@ -82,6 +83,39 @@ func (c emulated) mappings(x, y, z []float32, s float32) {
 	call("ropeAdjacent", testutil.Slice{Buffer: &testutil.Buffer{In: both, Want: want}, Len: len(both)}, c.in(z), c.in(x))
 }
 
+func (c emulated) backward(x, y, z []float32, s float32) {
+	m := c.done
+	call := func(kernel string, args ...any) { c.Call("vec."+kernel+"AVX512", c.name, args...) }
+	grad := func(more bool) testutil.Slice {
+		return c.out(z, func(d []float32) {
+			for i := range d {
+				var acc float32
+				if more {
+					acc = d[i]
+				}
+				d[i] = fp.Canon(fp.FMA32(s, fp.FMA32(-y[i], 3, x[i]*x[i]), acc))
+			}
+		})
+	}
+	call("normGrad", grad(false), c.in(x), c.in(x), c.in(y), s, float32(3))
+	call("normGradMore", grad(true), c.in(x), c.in(x), c.in(y), s, float32(3))
+	call("mulAxpy", c.out(z, func(d []float32) { RMSNormWeightGrad(d, x[:m], y[:m], []float32{s}, m, 0) }), c.in(x), c.in(y), s)
+	dgate, dup := slices.Clone(z), slices.Clone(x)
+	SwiGLUGrad(dgate[:m], dup[:m], x[:m], y[:m], z[:m])
+	call("swigluGrad", testutil.Slice{Buffer: &testutil.Buffer{In: z, Want: dgate}, Len: c.n}, testutil.Slice{Buffer: &testutil.Buffer{In: x, Want: dup}, Len: c.n},
+		c.in(x), c.in(y), c.in(z))
+	step := AdamWStep{Clip: s, Rest1: 0.1, Beta2: 0.99, Rest2: 0.01, Root: 2, Eps: 1e-8, Decay: 0.9, Rate: -0.1}
+	p, m1, v, half := slices.Clone(x), slices.Clone(y), slices.Clone(z), make([]uint16, c.n)
+	before := slices.Clone(half)
+	AdamW(p[:m], m1[:m], v[:m], x[:m], half[:m], &step)
+	slice := func(in, want []float32) testutil.Slice {
+		return testutil.Slice{Buffer: &testutil.Buffer{In: in, Want: want}, Len: c.n}
+	}
+	call("adamW", testutil.Slice{Buffer: &testutil.Buffer{In: before, Want: half}, Len: c.n}, slice(x, p), slice(y, m1), slice(z, v), c.in(x),
+		&testutil.Buffer{In: step})
+	call("adamW", nil, 0, 0, slice(x, p), slice(y, m1), slice(z, v), c.in(x), &testutil.Buffer{In: step})
+}
+
 func (c emulated) conversions(x []float32) {
 	h := bits16(x)
 	for name, f := range map[string]func(dst []uint16, src []float32){"f32ToF16": F32ToF16, "f32ToBF16": F32ToBF16} {
@@ -111,6 +145,7 @@ func (c emulated) reductions(x, y []float32) {
 	}
 	call := func(kernel string, args ...any) { c.Call("vec."+kernel+"AVX512", c.name, args...) }
 	call("dot", lanesOf(0, func(l float32, i int) float32 { return fp.FMA32(x[i], y[i], l) }), c.in(x), c.in(y))
+	call("dot3", lanesOf(0, func(l float32, i int) float32 { return fp.FMA32(x[i]*y[i], x[i], l) }), c.in(x), c.in(y), c.in(x))
 	call("sum", lanesOf(0, func(l float32, i int) float32 { return l + x[i] }), c.in(x))
 	call("max", lanesOf(float32(math.Inf(-1)), func(l float32, i int) float32 { return max(l, x[i]) }), c.in(x))
 	sum := func(l float32, i int) float32 { return l + Exp1(x[i]-top) }

@@ -232,6 +232,78 @@ func f32ToBF16Fast(dst []uint16, src []float32) int {
 	return len(src) &^ 15
 }
 
+func dot3Fast(l *[16]float32, x, y, z []float32) int {
+	switch cpu.Current() {
+	case cpu.AVX512:
+		dot3AVX512(l, x, y, z)
+	case cpu.AVX2:
+		dot3AVX2(l, x, y, z)
+	default:
+		return 0
+	}
+	return len(z) &^ 15
+}
+
+func normGradFast(dx, dy, w, x []float32, r, q float32) int {
+	switch cpu.Current() {
+	case cpu.AVX512:
+		normGradAVX512(dx, dy, w, x, r, q)
+	case cpu.AVX2:
+		normGradAVX2(dx, dy, w, x, r, q)
+	default:
+		return 0
+	}
+	return len(x) &^ 15
+}
+
+func normGradMoreFast(dx, dy, w, x []float32, r, q float32) int {
+	switch cpu.Current() {
+	case cpu.AVX512:
+		normGradMoreAVX512(dx, dy, w, x, r, q)
+	case cpu.AVX2:
+		normGradMoreAVX2(dx, dy, w, x, r, q)
+	default:
+		return 0
+	}
+	return len(x) &^ 15
+}
+
+func mulAxpyFast(acc, x, y []float32, r float32) int {
+	switch cpu.Current() {
+	case cpu.AVX512:
+		mulAxpyAVX512(acc, x, y, r)
+	case cpu.AVX2:
+		mulAxpyAVX2(acc, x, y, r)
+	default:
+		return 0
+	}
+	return len(y) &^ 15
+}
+
+func swigluGradFast(dgate, dup, dy, gate, up []float32) int {
+	switch cpu.Current() {
+	case cpu.AVX512:
+		swigluGradAVX512(dgate, dup, dy, gate, up)
+	case cpu.AVX2:
+		swigluGradAVX2(dgate, dup, dy, gate, up)
+	default:
+		return 0
+	}
+	return len(up) &^ 15
+}
+
+func adamWFast(half []uint16, p, m, v, g []float32, s *AdamWStep) int {
+	switch cpu.Current() {
+	case cpu.AVX512:
+		adamWAVX512(half, p, m, v, g, s)
+	case cpu.AVX2:
+		adamWAVX2(half, p, m, v, g, s)
+	default:
+		return 0
+	}
+	return len(g) &^ 15
+}
+
 //go:noescape
 func addAVX2(dst, a, b []float32)
 
@@ -290,6 +362,24 @@ func bf16ToF32AVX2(dst []float32, src []uint16)
 func f32ToBF16AVX2(dst []uint16, src []float32)
 
 //go:noescape
+func dot3AVX2(l *[16]float32, x, y, z []float32)
+
+//go:noescape
+func normGradAVX2(dx, dy, w, x []float32, r, q float32)
+
+//go:noescape
+func normGradMoreAVX2(dx, dy, w, x []float32, r, q float32)
+
+//go:noescape
+func mulAxpyAVX2(acc, x, y []float32, r float32)
+
+//go:noescape
+func swigluGradAVX2(dgate, dup, dy, gate, up []float32)
+
+//go:noescape
+func adamWAVX2(half []uint16, p, m, v, g []float32, s *AdamWStep)
+
+//go:noescape
 func addAVX512(dst, a, b []float32)
 
 //go:noescape
@@ -345,3 +435,21 @@ func bf16ToF32AVX512(dst []float32, src []uint16)
 
 //go:noescape
 func f32ToBF16AVX512(dst []uint16, src []float32)
+
+//go:noescape
+func dot3AVX512(l *[16]float32, x, y, z []float32)
+
+//go:noescape
+func normGradAVX512(dx, dy, w, x []float32, r, q float32)
+
+//go:noescape
+func normGradMoreAVX512(dx, dy, w, x []float32, r, q float32)
+
+//go:noescape
+func mulAxpyAVX512(acc, x, y []float32, r float32)
+
+//go:noescape
+func swigluGradAVX512(dgate, dup, dy, gate, up []float32)
+
+//go:noescape
+func adamWAVX512(half []uint16, p, m, v, g []float32, s *AdamWStep)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/pennyml/penny/internal/cpu"
@@ -74,6 +75,40 @@ var operations = []operation{
 			RMSNorm(dst, x, y, float32(math.Abs(float64(s))))
 		}
 	})},
+	{"ExpSum", func(x, _, _ []float32, _ float32) []float32 {
+		dst := make([]float32, len(x))
+		sum, lse := ExpSum(dst, x)
+		return append(dst, sum, lse)
+	}},
+	{"RMSNormGrad", func(x, y, z []float32, s float32) []float32 {
+		if len(x) == 0 {
+			return nil
+		}
+		fresh, more, inv := make([]float32, len(x)), slices.Clone(z), make([]float32, 1)
+		RMSNormGrad(fresh, x, y, z, inv, float32(math.Abs(float64(s))), false)
+		RMSNormGrad(more, x, y, z, inv, float32(math.Abs(float64(s))), true)
+		return append(fresh, more...)
+	}},
+	{"RMSNormWeightGrad", func(x, y, z []float32, s float32) []float32 {
+		dw := slices.Clone(z[len(z)/3:])
+		RMSNormWeightGrad(dw, append(slices.Clone(x), y...), append(slices.Clone(y), z...), []float32{s, 2}, len(x), len(z)/3)
+		return dw
+	}},
+	{"SwiGLUGrad", func(x, y, z []float32, _ float32) []float32 {
+		dgate, dup := make([]float32, len(x)), make([]float32, len(x))
+		SwiGLUGrad(dgate, dup, x, y, z)
+		return append(dgate, dup...)
+	}},
+	{"AdamW", func(x, y, z []float32, s float32) []float32 {
+		p, m, v, half := slices.Clone(x), slices.Clone(y), slices.Clone(z), make([]uint16, len(x))
+		for i := range v {
+			v[i] = float32(math.Abs(float64(v[i])))
+		}
+		step := AdamWStep{Clip: s, Rest1: 0.1, Beta2: 0.99, Rest2: 0.01, Root: 2, Eps: 1e-8, Decay: 0.9, Rate: -0.1}
+		AdamW(p, m, v, y, nil, &step)
+		AdamW(p, m, v, z, half, &step)
+		return slices.Concat(p, m, v, widen16(half))
+	}},
 	{"RopeHalves", func(x, y, z []float32, _ float32) []float32 {
 		both := append(append([]float32(nil), x...), y...)
 		RopeHalves(both, 1, 0, z, x)
@@ -244,12 +279,17 @@ func TestWrongShapesPanic(t *testing.T) {
 
 func TestNothingAllocates(t *testing.T) {
 	x, y, h := make([]float32, 100), make([]float32, 100), make([]uint16, 100)
+	var step AdamWStep
 	if n := testing.AllocsPerRun(10, func() {
 		Softmax(y, x)
 		RMSNorm(y, x, x, 1)
 		SwiGLU(y, x, x)
 		LogSumExp(x)
+		ExpSum(y, x)
 		Max(x)
+		RMSNormGrad(y, x, x, x, y[:1], 1, true)
+		SwiGLUGrad(y, x, y, x, x)
+		AdamW(y, x, x, x, h, &step)
 		F32ToF16(h, x)
 		RopeAdjacent(x, 1, 0, y[:50], y[50:])
 	}); n != 0 {

@@ -65,6 +65,20 @@ func LogSumExp(x []float32) float32 {
 	return fp.Canon(m + log(fp.Fold16(&l)))
 }
 
+// ExpSum writes e^(x-m) to dst, m the maximum, and returns the sum of that and LogSumExp(x). dst over the sum is nearly Softmax, at a third of the
+// work of asking for both: what the gradient of a cross-entropy is made of.
+func ExpSum(dst, x []float32) (sum, lse float32) {
+	sameLen("ExpSum", len(dst), len(x))
+	m := Max(x)
+	var l [lanes]float32
+	for i := expSumFast(&l, dst, x, m); i < len(x); i++ {
+		dst[i] = Exp1(x[i] - m)
+		l[i%lanes] += dst[i]
+	}
+	sum = fp.Canon(fp.Fold16(&l))
+	return sum, fp.Canon(m + log(sum))
+}
+
 // log is ln x for a positive normal x, from 2·atanh((f-1)/(f+1)) in float64 and rounded once. No step may be fused, hence the conversions.
 func log(x float32) float32 {
 	if !(x > 0) || math.IsInf(float64(x), 1) {

@@ -45,11 +45,10 @@ func (c *CrossEntropy) Row(r Row, logits []float32) float32 {
 	if c.Weights != nil {
 		w *= c.Weights[r.Seq][r.Pos]
 	}
-	lse := vec.LogSumExp(logits)
-	logprob := logits[r.Label] - lse
-	z := float32(c.ZLoss * lse)
-	vec.Softmax(logits, logits)
-	vec.Scale(logits, logits, w*float32(1+float32(2*z)))
+	label := logits[r.Label]
+	sum, lse := vec.ExpSum(logits, logits)
+	logprob, z := label-lse, float32(c.ZLoss*lse)
+	vec.Scale(logits, logits, float32(w*float32(1+float32(2*z)))/sum)
 	logits[r.Label] -= w
 	return w * float32(float32(z*lse)-logprob)
 }
@@ -62,22 +61,22 @@ type Policy struct {
 
 // Row is of Loss. What it returns is the loss that has these derivatives and no constant part: Σ Credit·log p - Entropy·H.
 func (c *Policy) Row(r Row, logits []float32) float32 {
-	w, lse := c.Credit[r.Seq][r.Pos], vec.LogSumExp(logits)
-	loss := w * float32(logits[r.Label]-lse)
+	w, label := c.Credit[r.Seq][r.Pos], logits[r.Label]
 	if c.Entropy == 0 {
-		vec.Softmax(logits, logits)
-		vec.Scale(logits, logits, -w)
-	} else {
-		h := entropy(logits, lse)
-		for i, v := range logits {
-			lp := v - lse
-			p := vec.Exp1(lp)
-			logits[i] = float32(float32(c.Entropy*p)*float32(lp+h)) - float32(w*p)
-		}
-		loss -= float32(c.Entropy * h)
+		sum, lse := vec.ExpSum(logits, logits)
+		vec.Scale(logits, logits, -w/sum)
+		logits[r.Label] += w
+		return w * float32(label-lse)
+	}
+	lse := vec.LogSumExp(logits)
+	h := entropy(logits, lse)
+	for i, v := range logits {
+		lp := v - lse
+		p := vec.Exp1(lp)
+		logits[i] = float32(float32(c.Entropy*p)*float32(lp+h)) - float32(w*p)
 	}
 	logits[r.Label] += w
-	return loss
+	return float32(w*float32(label-lse)) - float32(c.Entropy*h)
 }
 
 // entropy is that of the distribution, in nats.

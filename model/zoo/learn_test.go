@@ -3,10 +3,18 @@ package zoo
 import (
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/pennyml/penny/dtype"
+	"github.com/pennyml/penny/grad"
+	"github.com/pennyml/penny/internal/cpu"
+	"github.com/pennyml/penny/internal/testutil"
+	"github.com/pennyml/penny/kernel/vec"
 	"github.com/pennyml/penny/model"
 )
 
@@ -63,4 +71,174 @@ func checkGradients(t *testing.T, dir, name string) {
 			t.Errorf("%s: gradient differs by %.2g, tolerance %.2g", p.Name, d, tolerance)
 		}
 	}
+}
+
+// learnable are the families whose networks can learn.
+var learnable = []string{"llama", "qwen2", "qwen3"}
+
+// randomBatch is sequences of odd lengths, some of whose tokens are not learnt.
+func randomBatch(r *rand.Rand, n, vocab int) []model.Sequence {
+	batch := make([]model.Sequence, n)
+	for i := range batch {
+		ids := randomIDs(r, 2+r.IntN(20), vocab)
+		if i == n/2 {
+			ids = randomIDs(r, 70, vocab)
+		}
+		batch[i].IDs = ids
+		if i%3 == 1 {
+			batch[i].Labels = slices.Clone(ids)
+			for t := range ids {
+				if r.IntN(2) == 0 {
+					batch[i].Labels[t] = model.Unlearnt
+				}
+			}
+		}
+	}
+	return batch
+}
+
+// learnt gives the gradients of a batch, cut into micro-batches, of a network of made-up weights.
+func learnt(t *testing.T, c *model.Config, batch []model.Sequence, micro int, o model.LearnOptions) (grads [][]float32, loss float64) {
+	t.Helper()
+	config := *c
+	l, err := LearnNew(&config, model.SyntheticWeights(func(string, []int) dtype.Type { return dtype.F32 }), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for range 2 { // a batch before leaves nothing behind
+		for at := 0; at < len(batch); at += micro {
+			if _, err := l.Accumulate(batch[at:min(at+micro, len(batch))], &model.CrossEntropy{Weight: 0.01, ZLoss: 1e-3}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		loss = l.Finish().Loss
+	}
+	for _, p := range l.Params() {
+		grads = append(grads, p.Grad)
+	}
+	return grads, loss
+}
+
+// TestLearnExact: the gradients are the same bits on any number of threads, at every level, however a batch is cut, and whether layers are run
+// again or remembered.
+func TestLearnExact(t *testing.T) {
+	for _, arch := range learnable {
+		r := rand.New(rand.NewPCG(1, 2))
+		c := randomConfig(r, arch)
+		batch := randomBatch(r, 9, c.Vocab)
+		want, loss := learnt(t, c, batch, len(batch), model.LearnOptions{Threads: 2})
+		if norm(want) == 0 {
+			t.Fatalf("%s: no gradient", arch)
+		}
+		testutil.EachLevel(t, func(t *testing.T, l cpu.Level) {
+			for _, micro := range []int{1, 2, 8} {
+				for _, o := range []model.LearnOptions{{Threads: 1}, {Threads: 2, Recompute: true}} {
+					if l == cpu.Generic && micro == 1 {
+						continue
+					}
+					got, other := learnt(t, c, batch, micro, o)
+					if other != loss || !slices.EqualFunc(got, want, sameBits) {
+						t.Errorf("%s: gradients differ in micro-batches of %d, %+v", arch, micro, o)
+					}
+				}
+			}
+		})
+	}
+}
+
+func norm(xs [][]float32) float64 {
+	var sum float64
+	for _, x := range xs {
+		for _, v := range x {
+			sum += float64(v) * float64(v)
+		}
+	}
+	return math.Sqrt(sum)
+}
+
+// TestSamplerIsLearner: the learner's log-probabilities are those that sampling from its network sees, to the bit.
+func TestSamplerIsLearner(t *testing.T) {
+	for _, arch := range families {
+		r := rand.New(rand.NewPCG(3, 4))
+		c := randomConfig(r, arch)
+		l, err := LearnNew(c, model.SyntheticWeights(func(string, []int) dtype.Type { return dtype.F32 }), model.LearnOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		batch := randomBatch(r, 5, c.Vocab)
+		got, err := l.Logprobs(batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range batch {
+			var want []float32
+			logits := run(t, l.Model(), s.IDs[:len(s.IDs)-1], 1+r.IntN(5))
+			for j, id := range s.IDs[1:] {
+				row := logits[j*c.Vocab:][:c.Vocab]
+				want = append(want, row[id]-vec.LogSumExp(row))
+			}
+			if !sameBits(got[i], want) {
+				t.Errorf("%s: sequence %d: learner %v, sampler %v", arch, i, got[i], want)
+			}
+		}
+	}
+}
+
+// TestLearnFormats: a network read from a GGUF file to learn is the one of the Hugging Face folder that the file was made of.
+func TestLearnFormats(t *testing.T) {
+	dir := filepath.Join(dataDir(t), "goldens")
+	files, err := filepath.Glob(filepath.Join(dir, "gguf", "*-F32*.gguf"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no GGUF files in %s: %v", dir, err)
+	}
+	for _, file := range files {
+		name, _, _ := strings.Cut(filepath.Base(file), "-F32")
+		folder := filepath.Join(dir, "networks", name)
+		if _, err := os.Stat(folder); err != nil {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			a, b := learner(t, file), learner(t, folder)
+			have := map[string]*grad.Param{}
+			for _, p := range a.Tensors() {
+				have[p.Name] = p
+			}
+			for _, p := range b.Tensors() {
+				q := have[p.Name]
+				if q == nil || !slices.Equal(p.Shape, q.Shape) || !sameBits(p.Value, q.Value) {
+					t.Errorf("%s differs", p.Name)
+				}
+				delete(have, p.Name)
+			}
+			for name := range have {
+				t.Errorf("%s is only in the GGUF file", name)
+			}
+			batch := randomBatch(rand.New(rand.NewPCG(1, 1)), 2, a.Config().Vocab)
+			x, err := a.Logprobs(batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			y, err := b.Logprobs(batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range x { // rotary frequencies and factors are float32 in the file
+				if d := maxDiff(x[i], y[i]); d > 1e-4 && name != "qwen3_moe-unnormalised" { // which the file does not say
+					t.Errorf("log-probabilities differ by %v", d)
+				}
+			}
+		})
+	}
+}
+
+func learner(t *testing.T, path string) *model.Learner {
+	t.Helper()
+	l, err := Learn(path, model.LearnOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
 }

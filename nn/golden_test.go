@@ -1,85 +1,12 @@
 package nn
 
 import (
-	"encoding/binary"
-	"encoding/json"
 	"math"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/pennyml/penny/dtype"
-	"github.com/pennyml/penny/format/safetensors"
 	"github.com/pennyml/penny/kernel/attn"
 )
-
-// recorded are operations with their gradients as PyTorch has them (PENNY_DATA/goldens/gradients/ops.json).
-type recorded struct {
-	file *safetensors.File
-	ops  map[string]struct{ Tolerance map[string]float64 }
-}
-
-func readRecorded(t *testing.T) *recorded {
-	t.Helper()
-	dir := os.Getenv("PENNY_DATA")
-	if dir == "" {
-		t.Skip("PENNY_DATA is not set: no recorded gradients to compare with")
-	}
-	base := filepath.Join(dir, "goldens", "gradients", "ops")
-	f, err := safetensors.Open(base + ".safetensors")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	c := &recorded{file: f}
-	text, err := os.ReadFile(base + ".json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, &c.ops); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func (c *recorded) floats(t *testing.T, name string) []float32 {
-	t.Helper()
-	x, ok := c.file.Tensor(name)
-	if !ok || x.Type != dtype.F32 {
-		t.Fatalf("no F32 tensor %s", name)
-	}
-	v := make([]float32, len(x.Data)/4)
-	dtype.Decode(dtype.F32, v, x.Data)
-	return v
-}
-
-func (c *recorded) ints(t *testing.T, name string) []int32 {
-	t.Helper()
-	x, ok := c.file.Tensor(name)
-	if !ok || x.Type != dtype.I64 {
-		t.Fatalf("no I64 tensor %s", name)
-	}
-	v := make([]int32, len(x.Data)/8)
-	for i := range v {
-		v[i] = int32(binary.LittleEndian.Uint64(x.Data[8*i:]))
-	}
-	return v
-}
-
-// check compares a result with the recorded one.
-func (c *recorded) check(t *testing.T, op, name string, got []float32) {
-	t.Helper()
-	want, tolerance := c.floats(t, op+"."+name), c.ops[op].Tolerance[name]
-	if len(got) != len(want) || tolerance == 0 {
-		t.Fatalf("%s.%s: %d values, want %d within %v", op, name, len(got), len(want), tolerance)
-	}
-	for i, v := range want {
-		if d := math.Abs(float64(got[i]) - float64(v)); !(d <= tolerance) {
-			t.Errorf("%s.%s[%d] is %v, want %v: %.2g apart, tolerance %.2g", op, name, i, got[i], v, d, tolerance)
-			return
-		}
-	}
-}
 
 // heads turns [B][H][T][d] into [B][T][H][d], or back with H and T exchanged.
 func heads(x []float32, batch, h, n int) []float32 {
@@ -99,9 +26,9 @@ func heads(x []float32, batch, h, n int) []float32 {
 var goldenOps = map[string]struct {
 	rows   []int
 	result []string
-	build  func(t *testing.T, c *recorded, b *bench)
+	build  func(t *testing.T, c recorded, b *bench)
 }{
-	"linear": {[]int{7}, []string{"dx", "dw", "db"}, func(t *testing.T, c *recorded, b *bench) {
+	"linear": {[]int{7}, []string{"dx", "dw", "db"}, func(t *testing.T, c recorded, b *bench) {
 		x := b.given(c.floats(t, "linear.x"))
 		l := Linear{b.givenMatrix(c.floats(t, "linear.w"), 9, 13), b.givenVector(c.floats(t, "linear.b"))}
 		b.run = func() []float32 {
@@ -110,16 +37,16 @@ var goldenOps = map[string]struct {
 			return y
 		}
 	}},
-	"rmsnorm": {[]int{5}, []string{"dx", "dw"}, func(t *testing.T, c *recorded, b *bench) {
+	"rmsnorm": {[]int{5}, []string{"dx", "dw"}, func(t *testing.T, c recorded, b *bench) {
 		x, w := b.given(c.floats(t, "rmsnorm.x")), b.givenVector(c.floats(t, "rmsnorm.w"))
 		b.run = func() []float32 { return b.Norm(nil, *x, w, 1e-5) }
 	}},
-	"swiglu": {[]int{4}, []string{"dgate", "dup"}, func(t *testing.T, c *recorded, b *bench) {
+	"swiglu": {[]int{4}, []string{"dgate", "dup"}, func(t *testing.T, c recorded, b *bench) {
 		gate, up := b.given(c.floats(t, "swiglu.gate")), b.given(c.floats(t, "swiglu.up"))
 		b.run = func() []float32 { return b.swiGLU(*gate, *up, 4) }
 	}},
-	"embedding": {[]int{7}, []string{"dtable"}, func(t *testing.T, c *recorded, b *bench) {
-		e, ids := Embedding{b.givenMatrix(c.floats(t, "embedding.table"), 11, 5)}, c.ints(t, "embedding.ids")
+	"embedding": {[]int{7}, []string{"dtable"}, func(t *testing.T, c recorded, b *bench) {
+		e, ids := Embedding{b.givenMatrix(c.floats(t, "embedding.table"), 11, 5)}, c.ids(t, "embedding.ids")
 		b.run = func() []float32 {
 			y := b.Arena.F32(7 * 5)
 			e.Forward(b.Pass, y, ids)
@@ -128,44 +55,52 @@ var goldenOps = map[string]struct {
 	}},
 }
 
+// checkFunc compares a result of an operation with the recorded one.
+type checkFunc func(t *testing.T, op, name string, got []float32)
+
 // TestGoldenOps holds single operations to recorded values and gradients.
 func TestGoldenOps(t *testing.T) {
-	c := readRecorded(t)
+	tolerances := map[string]struct{ Tolerance map[string]float64 }{}
+	c := gradients(t, "ops", &tolerances)
+	var check checkFunc = func(t *testing.T, op, name string, got []float32) {
+		t.Helper()
+		within(t, name, got, c.floats(t, op+"."+name), tolerances[op].Tolerance[name])
+	}
 	for op, o := range goldenOps {
 		t.Run(op, func(t *testing.T) {
 			b := newBench(2, o.rows...)
 			defer b.Close()
 			o.build(t, c, b)
 			y, grads := b.gradients(t, func([]float32) []float32 { return c.floats(t, op+".dy") })
-			c.check(t, op, "y", y)
+			check(t, op, "y", y)
 			for i, name := range o.result {
-				c.check(t, op, name, grads[i])
+				check(t, op, name, grads[i])
 			}
 		})
 	}
-	t.Run("rope", func(t *testing.T) { goldenRope(t, c) })
-	t.Run("gqa_attention", func(t *testing.T) { goldenAttention(t, c) })
+	t.Run("rope", func(t *testing.T) { goldenRope(t, c, check) })
+	t.Run("gqa_attention", func(t *testing.T) { goldenAttention(t, c, check) })
 }
 
 // goldenRope turns single rows, since the positions recorded do not follow each other.
-func goldenRope(t *testing.T, c *recorded) {
+func goldenRope(t *testing.T, c recorded, check checkFunc) {
 	for op, layout := range map[string]PairLayout{"rope_halves": Halves, "rope_interleaved": Adjacent} {
 		const n, d = 5, 12
 		table := NewRopeTable(&Rope{Dim: d, Theta: 10000, Layout: layout})
 		y, dx := c.floats(t, op+".x"), c.floats(t, op+".dy")
 		for i := range 2 * n {
-			pos := int(c.ints(t, op+".positions")[i%n])
+			pos := int(c.ids(t, op+".positions")[i%n])
 			table.Grow(pos + 1)
 			table.turn(y[i*d:][:d], pos, d, 0, 1, d, false)
 			table.turn(dx[i*d:][:d], pos, d, 0, 1, d, true)
 		}
-		c.check(t, op, "y", y)
-		c.check(t, op, "dx", dx)
+		check(t, op, "y", y)
+		check(t, op, "dx", dx)
 	}
 }
 
 // goldenAttention is attention without projections and rotations.
-func goldenAttention(t *testing.T, c *recorded) {
+func goldenAttention(t *testing.T, c recorded, check checkFunc) {
 	const op, batch, h, kv, n, d = "gqa_attention", 2, 6, 2, 9, 8
 	a := Attention{Heads: h, KVHeads: kv, HeadDim: d}
 	b := newBench(2, n, n)
@@ -182,8 +117,8 @@ func goldenAttention(t *testing.T, c *recorded) {
 		return out
 	}
 	y, grads := b.gradients(t, func([]float32) []float32 { return heads(c.floats(t, op+".dy"), batch, h, n) })
-	c.check(t, op, "y", heads(y, batch, n, h))
-	c.check(t, op, "dq", heads(grads[0], batch, n, h))
-	c.check(t, op, "dk", heads(grads[1], batch, n, kv))
-	c.check(t, op, "dv", heads(grads[2], batch, n, kv))
+	check(t, op, "y", heads(y, batch, n, h))
+	check(t, op, "dq", heads(grads[0], batch, n, h))
+	check(t, op, "dk", heads(grads[1], batch, n, kv))
+	check(t, op, "dv", heads(grads[2], batch, n, kv))
 }

@@ -68,6 +68,9 @@ func (d *Decoder) Start() {
 // CacheType is the element type of the caches.
 func (d *Decoder) CacheType() dtype.Type { return d.options.CacheType }
 
+// Exec is what the network computes on.
+func (d *Decoder) Exec() *tensor.Exec { return d.pass.Exec }
+
 // Config is the network's configuration.
 func (d *Decoder) Config() *Config { return d.config }
 

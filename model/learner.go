@@ -56,6 +56,17 @@ type Stats struct {
 	Loss      float64 // sum of the rows' losses
 	Predicted int     // rows that something was learnt of
 	Tokens    int     // ids of all sequences
+
+	// Of the multi-token prediction module.
+	AheadLoss      float64
+	AheadPredicted int
+
+	Balance float64 // the balance loss of all mixtures of experts; of a whole batch only
+}
+
+func (s Stats) minus(o Stats) Stats {
+	return Stats{Loss: s.Loss - o.Loss, Predicted: s.Predicted - o.Predicted, Tokens: s.Tokens - o.Tokens, AheadLoss: s.AheadLoss - o.AheadLoss,
+		AheadPredicted: s.AheadPredicted - o.AheadPredicted}
 }
 
 // Learner is a network that learns. A batch is any number of calls of Accumulate, each with whole sequences, and then Finish: how it is cut into
@@ -70,9 +81,12 @@ type Learner struct {
 	open    bool // a batch is under way
 	stats   Stats
 
-	main    thread
-	caches  []*kvcache.Cache
-	dHidden []float32 // gradient of the states behind the logits
+	main   thread
+	caches []*kvcache.Cache
+	ahead  *ahead // of the multi-token prediction module; nil: it does not learn
+
+	mixtures []*nn.MoE
+	balance  float32 // weight of the balance loss of a sequence
 
 	gradient [1]tensor.Gradient // of a head
 }
@@ -86,6 +100,10 @@ func NewLearner(net Model, params *grad.Params, o LearnOptions) (*Learner, error
 	d := n.decoder()
 	l := &Learner{net: net, d: d, params: params, options: o, pass: nn.NewPass(d.pass.Exec)}
 	l.tape = grad.NewTape(params, l.pass.Arena)
+	if m, ok := net.(interface{ Mixtures() []*nn.MoE }); ok {
+		l.mixtures = m.Mixtures()
+		l.beginExperts()
+	}
 	return l, nil
 }
 
@@ -110,16 +128,25 @@ func (l *Learner) Exec() *tensor.Exec { return l.pass.Exec }
 func (l *Learner) Close() error { return l.net.Close() }
 
 // Updated is to be called when Param.Value has changed.
-func (l *Learner) Updated() { l.params.Round(l.pass.Exec) }
+func (l *Learner) Updated() {
+	l.params.Round(l.pass.Exec)
+	if r, ok := l.net.(interface{ Refresh() }); ok {
+		r.Refresh()
+	}
+}
 
 // Finish ends a batch: the parameters' gradients are complete. It returns what the whole of it came to.
 func (l *Learner) Finish() Stats {
 	if !l.open { // nothing was learnt
 		l.params.Clear(l.pass.Exec)
+		l.beginExperts()
 	}
 	l.params.Finish(l.pass.Exec)
 	l.open = false
 	s := l.stats
+	for _, m := range l.mixtures {
+		s.Balance += m.Learning.Loss
+	}
 	l.stats = Stats{}
 	return s
 }
@@ -131,14 +158,20 @@ func (l *Learner) Accumulate(batch []Sequence, loss Loss) (Stats, error) {
 	}
 	if !l.open {
 		l.params.Clear(l.pass.Exec)
+		l.beginExperts()
 		l.open = true
+	}
+	if l.ahead != nil {
+		if err := l.ahead.begin(l, batch); err != nil {
+			return Stats{}, err
+		}
 	}
 	before := l.stats
 	if err := l.learn(loss); err != nil {
 		return Stats{}, err
 	}
 	l.stats.Tokens += countIDs(batch)
-	return Stats{l.stats.Loss - before.Loss, l.stats.Predicted - before.Predicted, countIDs(batch)}, nil
+	return l.stats.minus(before), nil
 }
 
 func countIDs(batch []Sequence) (n int) {
@@ -211,26 +244,26 @@ func (l *Learner) cache(i, n int) (*kvcache.Cache, error) {
 
 // learn runs the micro-batch that was begun.
 func (l *Learner) learn(loss Loss) error {
-	t, p := l.tape, l.pass
-	t.Reset()
-	p.Tape = t
-	defer func() { p.Tape, p.Again = nil, false }()
-	l.main.forward(l)
-	region := t.Begin()
-	t.Outside(l.main.x, l.main.dx)
-	hidden := p.Norm(nil, l.main.x, l.d.Main.Norm, l.d.config.NormEps)
-	l.dHidden = resize(l.dHidden, len(hidden))
-	t.Outside(hidden, l.dHidden)
-	if err := l.main.head(l, hidden, l.dHidden, loss); err != nil {
+	l.tape.Reset()
+	l.pass.Tape = l.tape
+	defer func() { l.pass.Tape, l.pass.Again = nil, false }()
+	var between func(hidden []float32) error
+	if l.ahead != nil {
+		between = func(hidden []float32) error { return l.ahead.learn(l, hidden) }
+	}
+	if err := l.main.learn(l, loss, between); err != nil {
 		return err
 	}
 	for _, v := range l.main.losses {
 		l.stats.Loss += float64(v)
 	}
 	l.stats.Predicted += len(l.main.losses)
-	clear(l.main.dx)
-	t.Backward(region)
-	l.main.back(l)
+	if l.ahead != nil && len(l.ahead.ids) > 0 {
+		for _, v := range l.ahead.losses {
+			l.stats.AheadLoss += float64(v)
+		}
+		l.stats.AheadPredicted += len(l.ahead.losses)
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unsafe"
@@ -39,6 +40,20 @@ func (w *Weights) Again(m *tensor.Matrix) *tensor.Matrix {
 		return m
 	}
 	return w.learning.params.Again(m)
+}
+
+// Shared is what the network reads as the tensor copied: the tensor itself, where a checkpoint has it; otherwise, and where it is to learn and holds
+// the values of the tensor original still, that one, m, in another use.
+func (w *Weights) Shared(copied, original string, m *tensor.Matrix) *tensor.Matrix {
+	if m == nil {
+		return nil
+	}
+	c, o := w.tensors[w.fileName(copied)], w.tensors[w.fileName(original)]
+	if !w.Has(copied) || w.learning != nil && c != nil && o != nil && c.typ == o.typ && bytes.Equal(c.data, o.data) {
+		w.Ignore(copied)
+		return w.Again(m)
+	}
+	return w.Matrix(copied, m.Rows, m.Cols)
 }
 
 // learnMatrix makes a tensor that was found the parameter name.

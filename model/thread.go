@@ -18,8 +18,34 @@ type thread struct {
 	regions []grad.Region // of the layers that the tape holds
 	xs      [][]float32   // the stream before each of the others, which will be run again
 
+	dHidden []float32 // gradient of the states behind the logits
+
 	in     tensor.Input
-	losses []float32
+	losses []float32 // of the targets
+}
+
+// learn runs the thread forward and back. Before it goes back, what else reads the states behind the logits can add to their gradient: between,
+// nil for nothing.
+func (h *thread) learn(l *Learner, loss Loss, between func(hidden []float32) error) error {
+	t := l.tape
+	h.forward(l)
+	region := t.Begin()
+	t.Outside(h.x, h.dx)
+	hidden := l.pass.Norm(nil, h.x, h.stack.Norm, l.d.config.NormEps)
+	h.dHidden = resize(h.dHidden, len(hidden))
+	t.Outside(hidden, h.dHidden)
+	if err := h.head(l, hidden, h.dHidden, loss); err != nil {
+		return err
+	}
+	if between != nil {
+		if err := between(hidden); err != nil {
+			return err
+		}
+	}
+	clear(h.dx)
+	t.Backward(region)
+	h.back(l)
+	return nil
 }
 
 // forward runs the layers. Under Recompute the tape is left without all but the last.

@@ -66,6 +66,11 @@ func (p *Pass) release(mark int) {
 // Begin starts a pass over the given runs, whose caches have been extended.
 func (p *Pass) Begin(runs []Run) {
 	p.Arena.Release(0)
+	p.Turn(runs)
+}
+
+// Turn goes on with other runs in the same pass.
+func (p *Pass) Turn(runs []Run) {
 	p.Runs, p.Rows, p.Last = runs, 0, false
 	for _, r := range runs {
 		if r.First != p.Rows || r.Rows < 1 {
@@ -117,6 +122,44 @@ func (p *Pass) RMSNorm(dst, x, w []float32, eps float32) {
 		return
 	}
 	vec.RMSNorm(dst, x, w, eps)
+}
+
+// Pair is the rows of a and of b, both p.Rows rows, side by side.
+func (p *Pass) Pair(a, b []float32) []float32 {
+	rows := p.Rows
+	n, m := len(a)/rows, len(b)/rows
+	y := p.Arena.F32(len(a) + len(b))
+	for r := range rows {
+		copy(y[r*(n+m):][:n], a[r*n:])
+		copy(y[r*(n+m)+n:][:m], b[r*m:])
+	}
+	if p.Tape != nil {
+		p.Tape.Push(func() {
+			dy, da, db := p.Tape.Grad(y), p.whole(a), p.whole(b)
+			for r := range rows {
+				copy(da[r*n:][:n], dy[r*(n+m):])
+				copy(db[r*m:][:m], dy[r*(n+m)+n:])
+			}
+		})
+	}
+	return y
+}
+
+// Select is some rows of x, whose rows have d values.
+func (p *Pass) Select(x []float32, rows []int, d int) []float32 {
+	y := p.Arena.F32(len(rows) * d)
+	for i, r := range rows {
+		copy(y[i*d:][:d], x[r*d:])
+	}
+	if p.Tape != nil {
+		p.Tape.Push(func() {
+			dy, dx := p.Tape.Grad(y), p.Tape.Grad(x)
+			for i, r := range rows {
+				vec.Add(dx[r*d:][:d], dx[r*d:][:d], dy[i*d:][:d])
+			}
+		})
+	}
+	return y
 }
 
 // swiGLU is silu(gate)·up, over gate if there is no tape.

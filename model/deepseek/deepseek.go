@@ -49,6 +49,24 @@ func New(c *model.Config, w *model.Weights, o model.Options) (model.Model, error
 	return &WithMTP{m, module}, nil
 }
 
+// Mixtures are the mixtures of experts, in the order of the layers.
+func (m *Model) Mixtures() []*nn.MoE {
+	var all []*nn.MoE
+	for i := range m.layers {
+		if m.layers[i].moe != nil {
+			all = append(all, m.layers[i].moe)
+		}
+	}
+	return all
+}
+
+// Refresh brings up to the weights what is derived from them, after they have changed.
+func (m *Model) Refresh() {
+	for i := range m.layers {
+		m.layers[i].attn.Refresh(m.Exec())
+	}
+}
+
 func (m *Model) layer(p *nn.Pass, i int, x []float32) []float32 {
 	return m.layers[i].forward(p, i, i, x, m.eps)
 }

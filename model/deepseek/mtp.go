@@ -27,8 +27,9 @@ type mtp struct {
 	number       int
 	eps          float32
 
-	given []float32 // the states of the pass under way
-	in    tensor.Input
+	given  []float32 // the states of the pass under way
+	copied []float32
+	in     tensor.Input
 }
 
 // NewMTPCache makes an empty cache for the module.
@@ -41,21 +42,35 @@ func (m *WithMTP) ForwardMTP(hidden []float32, c model.Chunk) ([]float32, error)
 	if want := len(c.IDs) * m.Config().Hidden; len(hidden) != want {
 		return nil, fmt.Errorf("deepseek: %d values of hidden state for %d tokens, want %d", len(hidden), len(c.IDs), want)
 	}
-	m.mtp.given = append(m.mtp.given[:0], hidden...) // the pass reuses the memory that they may lie in
+	m.mtp.copied = append(m.mtp.copied[:0], hidden...) // the pass reuses the memory that they may lie in
+	m.mtp.given = m.mtp.copied
 	return m.Run(&m.mtp.stack, []model.Chunk{c})
 }
 
+// Mixtures are the mixtures of experts, that of the module last.
+func (m *WithMTP) Mixtures() []*nn.MoE { return append(m.Model.Mixtures(), m.mtp.layer.moe) }
+
+// Refresh is Model's, for the module too.
+func (m *WithMTP) Refresh() {
+	m.Model.Refresh()
+	m.mtp.layer.attn.Refresh(m.Exec())
+}
+
+// Ahead is the module as a stack that reads the states that given names; see model.Ahead.
+func (m *WithMTP) Ahead(given []float32) *model.Stack {
+	m.mtp.given = given
+	return &m.mtp.stack
+}
+
 func (t *mtp) input(p *nn.Pass, ids []int32, x []float32) {
-	mark, rows := p.Arena.Mark(), len(ids)
-	d := len(x) / rows
-	embedded, pairs := p.Arena.F32(rows*d), p.Arena.F32(rows*2*d)
+	mark, d := p.Arena.Mark(), len(x)/len(ids)
+	embedded := p.Arena.F32(len(x))
 	t.embed.Forward(p, embedded, ids)
-	for r := range rows {
-		p.RMSNorm(pairs[2*r*d:][:d], embedded[r*d:][:d], t.eNorm, t.eps)
-		p.RMSNorm(pairs[(2*r+1)*d:][:d], t.given[r*d:][:d], t.hNorm, t.eps)
+	pairs := p.Pair(p.Norm(nil, embedded, t.eNorm, t.eps), p.Norm(nil, t.given, t.hNorm, t.eps))
+	t.proj.Forward(p, x, t.in.Set(pairs, len(ids), 2*d))
+	if p.Tape == nil {
+		p.Arena.Release(mark)
 	}
-	t.proj.Forward(p, x, t.in.Set(pairs, rows, 2*d))
-	p.Arena.Release(mark)
 }
 
 func (t *mtp) forward(p *nn.Pass, slot int, x []float32) []float32 {

@@ -47,24 +47,22 @@ func loadMLA(c *model.Config, w *model.Weights, prefix string, rope *nn.RopeTabl
 }
 
 // loadMTP takes the module after the last layer. Its embedding and head are copies of the network's own in published checkpoints; where a file
-// leaves them out, the network's serve.
+// leaves them out, and where they are to learn together, the network's serve.
 func (m *Model) loadMTP(c *model.Config, w *model.Weights, rope *nn.RopeTable) *mtp {
 	prefix := fmt.Sprintf("model.layers.%d.", c.Layers)
 	t := &mtp{
-		embed: m.Embed,
 		eNorm: w.Vector(prefix+"enorm.weight", c.Hidden),
 		hNorm: w.Vector(prefix+"hnorm.weight", c.Hidden),
 		proj:  w.Linear(prefix+"eh_proj", c.Hidden, 2*c.Hidden, false),
 		layer: loadLayer(c, w, c.Layers, rope),
 	}
-	if w.Has(prefix + "embed_tokens.weight") {
-		t.embed.W = w.Matrix(prefix+"embed_tokens.weight", c.Vocab, c.Hidden)
+	t.embed.W = w.Shared(prefix+"embed_tokens.weight", "model.embed_tokens.weight", m.Embed.W)
+	head := "lm_head.weight"
+	if c.Tied {
+		head = "model.embed_tokens.weight"
 	}
-	t.stack = model.Stack{Input: t.input, Layer: t.forward, Norm: w.Vector(prefix+"shared_head.norm.weight", c.Hidden), Head: m.Main.Head,
-		Layouts: []attn.Layout{t.layer.attn.CacheLayout(m.CacheType())}}
-	if w.Has(prefix + "shared_head.head.weight") {
-		t.stack.Head = w.Matrix(prefix+"shared_head.head.weight", c.Vocab, c.Hidden)
-	}
+	t.stack = model.Stack{Input: t.input, Layer: t.forward, Norm: w.Vector(prefix+"shared_head.norm.weight", c.Hidden),
+		Head: w.Shared(prefix+"shared_head.head.weight", head, m.Main.Head), Layouts: []attn.Layout{t.layer.attn.CacheLayout(m.CacheType())}}
 	t.number, t.eps = c.Layers, c.NormEps
 	return t
 }

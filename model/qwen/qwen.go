@@ -41,6 +41,17 @@ func New(c *model.Config, w *model.Weights, o model.Options) (model.Model, error
 	return m, nil
 }
 
+// Mixtures are the mixtures of experts, in the order of the layers.
+func (m *Model) Mixtures() []*nn.MoE {
+	var all []*nn.MoE
+	for i := range m.layers {
+		if m.layers[i].moe != nil {
+			all = append(all, m.layers[i].moe)
+		}
+	}
+	return all
+}
+
 func load(c *model.Config, w *model.Weights, i int, rope *nn.RopeTable) layer {
 	prefix := fmt.Sprintf("model.layers.%d.", i)
 	l := layer{

@@ -21,7 +21,7 @@ import (
 // TestGradients holds loss and gradients of whole networks to recorded ones.
 func TestGradients(t *testing.T) {
 	dir := filepath.Join(dataDir(t), "goldens")
-	for _, name := range []string{"llama", "qwen3", "deepseek_v2-lite", "deepseek_v3"} {
+	for _, name := range []string{"llama", "qwen3", "deepseek_v2-lite", "deepseek_v3", "deepseek_v3-mtp"} {
 		t.Run(name, func(t *testing.T) { checkGradients(t, dir, name) })
 	}
 }
@@ -30,6 +30,9 @@ func checkGradients(t *testing.T, dir, name string) {
 	var want struct {
 		Loss          float64
 		LossTolerance float64 `json:"loss_tolerance"`
+		MainLoss      float64 `json:"main_loss"`
+		MTPLoss       float64 `json:"mtp_loss"`
+		MTPWeight     float64 `json:"mtp_weight"`
 		Tensors       map[string]struct{ Tolerance float64 }
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "gradients", name+".json"))
@@ -47,20 +50,22 @@ func checkGradients(t *testing.T, dir, name string) {
 	defer l.Close()
 	inputs, labels := ids(t, f, "input_ids"), ids(t, f, "labels")
 	var batch []model.Sequence
-	n := 0
+	n, ahead := 0, 0
 	for b := range inputs {
-		batch = append(batch, model.Sequence{IDs: inputs[b], Labels: labels[b]})
-		for _, label := range labels[b][1:] {
-			if label != model.Unlearnt {
-				n++
-			}
+		s := model.Sequence{IDs: inputs[b], Labels: labels[b]}
+		batch = append(batch, s)
+		n, ahead = n+s.Learnt(1), ahead+s.Learnt(2)
+	}
+	if want.MTPWeight > 0 {
+		if err := l.LearnAhead(&model.CrossEntropy{Weight: float32(want.MTPWeight) / float32(ahead)}); err != nil {
+			t.Fatal(err)
 		}
 	}
 	if _, err := l.Accumulate(batch, &model.CrossEntropy{Weight: 1 / float32(n)}); err != nil {
 		t.Fatal(err)
 	}
 	s := l.Finish()
-	if d := math.Abs(s.Loss - want.Loss); !(d <= want.LossTolerance) {
+	if d := math.Abs(s.Loss + s.AheadLoss - want.Loss); !(d <= want.LossTolerance) {
 		t.Errorf("loss %v, want %v: %.2g apart, tolerance %.2g", s.Loss, want.Loss, d, want.LossTolerance)
 	}
 	if len(l.Params()) != len(want.Tensors) {

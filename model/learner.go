@@ -51,6 +51,16 @@ func (s *Sequence) label(t int) int32 {
 	return s.Labels[t]
 }
 
+// Predictions is the number of positions that are learnt.
+func (s *Sequence) Predictions() (n int) {
+	for t := 1; t < len(s.IDs); t++ {
+		if s.label(t) != Unlearnt {
+			n++
+		}
+	}
+	return n
+}
+
 // Stats are what a batch, or a part of it, came to.
 type Stats struct {
 	Loss      float64 // sum of the rows' losses

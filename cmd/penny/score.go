@@ -23,6 +23,8 @@ type scoreCmd struct {
 	IDs     string `name:"ids" xor:"what" help:"Token ids to score, 1,2,3."`
 	Text    string `xor:"what" help:"Text to score."`
 	File    string `xor:"what" help:"File whose text to score."`
+	Batch   string `xor:"what" help:"Sequences to score together, a safetensors file of input_ids and labels (I64 [B,T], -100: not learnt)." placeholder:"IN.safetensors"`
+	Grad    string `help:"With --batch: write the gradient of the mean loss to this safetensors file (grad.TENSOR, f32)." placeholder:"OUT.safetensors"`
 	Chunk   int    `default:"512" help:"Tokens a prefill step; any number gives the same bits."`
 	Ctx     int    `short:"c" help:"Positions the cache holds (0: as many as needed)."`
 	Logits  string `help:"Write all logits to this safetensors file (tensor logits, f32 [T,V])." placeholder:"OUT.safetensors"`
@@ -58,6 +60,12 @@ type comparison struct {
 }
 
 func (c *scoreCmd) Run() error {
+	if c.Batch != "" {
+		return c.scoreBatch()
+	}
+	if c.Grad != "" {
+		return hinted{errors.New("--grad without --batch"), "give the sequences and what is learnt of them by --batch IN.safetensors"}
+	}
 	l, err := c.open(c.Model)
 	if err != nil {
 		return err

@@ -1,7 +1,7 @@
 // Package kvcache keeps the keys and values of one sequence, all layers, in pages of 64 positions.
 //
 // A page holds its positions for every layer, so that it is the unit to grow, share and drop. Pages come from the Go heap when a position
-// first needs one: between page boundaries nothing is allocated, and not at all after Reserve.
+// first needs one, unless the cache has some to spare: between page boundaries nothing is allocated, and not at all after Reserve.
 package kvcache
 
 import (
@@ -23,6 +23,7 @@ type Cache struct {
 	n      int // positions held
 	pages  [][]byte
 	shared []bool // page i may be seen by another cache: copy before writing
+	spare  [][]byte
 }
 
 type layer struct {
@@ -56,8 +57,8 @@ func (c *Cache) Len() int { return c.n }
 // Limit is the most positions that may be held.
 func (c *Cache) Limit() int { return c.limit }
 
-// Bytes is the memory in use, shared pages included.
-func (c *Cache) Bytes() int64 { return int64(len(c.pages)) * int64(c.page) }
+// Bytes is the memory in use, shared and spare pages included.
+func (c *Cache) Bytes() int64 { return int64(len(c.pages)+len(c.spare)) * int64(c.page) }
 
 // PositionBytes is the memory that one position costs.
 func (c *Cache) PositionBytes() float64 { return float64(c.page) / PageLen }
@@ -68,10 +69,24 @@ func (c *Cache) Reserve(n int) error {
 		return fmt.Errorf("kvcache: %d positions exceed the context of %d", n, c.limit)
 	}
 	for len(c.pages)*PageLen < n {
-		c.pages = append(c.pages, newPage(c.page))
-		c.shared = append(c.shared, false)
+		c.grow()
 	}
 	return nil
+}
+
+// grow adds a page.
+func (c *Cache) grow() {
+	c.pages, c.shared = append(c.pages, c.take()), append(c.shared, false)
+}
+
+// take is a page to write to, whatever it held.
+func (c *Cache) take() []byte {
+	if last := len(c.spare) - 1; last >= 0 {
+		p := c.spare[last]
+		c.spare = c.spare[:last]
+		return p
+	}
+	return newPage(c.page)
 }
 
 // Extend lengthens the sequence by n positions and returns the first. Append then fills them, layer by layer, before they are read.
@@ -85,8 +100,9 @@ func (c *Cache) Extend(n int) (pos int, err error) {
 	pos = c.n
 	for i := pos / PageLen; i*PageLen < pos+n; i++ {
 		if c.shared[i] {
-			c.pages[i] = append(newPage(c.page)[:0], c.pages[i]...)
-			c.shared[i] = false
+			own := c.take()
+			copy(own, c.pages[i])
+			c.pages[i], c.shared[i] = own, false
 		}
 	}
 	c.n += n
@@ -129,18 +145,36 @@ func (c *Cache) Truncate(n int) {
 	}
 }
 
-// Fork makes a cache of the first n positions. Both go on from there on their own; the pages so far are shared, and copied when one is written.
+// Fork makes a cache of the first n positions. Both go on from there on their own: whole pages are shared, what is left over is copied.
 func (c *Cache) Fork(n int) *Cache {
-	if n < 0 || n > c.n {
-		panic(fmt.Sprintf("kvcache: Fork of %d of %d positions", n, c.n))
-	}
-	used := (n + PageLen - 1) / PageLen
-	f := &Cache{layers: c.layers, page: c.page, limit: c.limit, n: n, pages: make([][]byte, used), shared: make([]bool, used)}
-	copy(f.pages, c.pages)
-	for i := range used {
-		c.shared[i], f.shared[i] = true, true
-	}
+	f := &Cache{layers: c.layers, page: c.page, limit: c.limit}
+	c.ForkTo(f, n)
 	return f
+}
+
+// ForkTo is Fork into a cache of the same network, whatever that held. Its own pages are used again, so that caches which take turns at sequences
+// of like lengths soon allocate nothing.
+func (c *Cache) ForkTo(f *Cache, n int) {
+	if n < 0 || n > c.n || n > f.limit || f == c || f.page != c.page || len(f.layers) != len(c.layers) {
+		panic(fmt.Sprintf("kvcache: Fork of %d of %d positions in pages of %d bytes to a cache of at most %d in pages of %d bytes", n, c.n, c.page, f.limit, f.page))
+	}
+	for i, p := range f.pages {
+		if !f.shared[i] {
+			f.spare = append(f.spare, p)
+		}
+	}
+	whole, rest := n/PageLen, n%PageLen
+	f.n, f.pages, f.shared = n, append(f.pages[:0], c.pages[:whole]...), f.shared[:0]
+	for i := range whole {
+		c.shared[i], f.shared = true, append(f.shared, true)
+	}
+	if rest > 0 {
+		f.grow()
+		from, to := c.pages[whole], f.pages[whole]
+		for _, l := range c.layers {
+			l.Copy(to[l.offset:][:l.BlockBytes()], from[l.offset:][:l.BlockBytes()], rest)
+		}
+	}
 }
 
 // align is a cache line: vector loads from blocks do not straddle one.

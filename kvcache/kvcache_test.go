@@ -99,9 +99,9 @@ func TestForksKeepApart(t *testing.T) {
 			t.Fatal(err)
 		}
 		all := []*sequence{{c: c}}
-		for tag := range rapid.IntRange(1, 8).Draw(t, "steps") {
+		for tag := range rapid.IntRange(1, 12).Draw(t, "steps") {
 			s := rapid.SampledFrom(all).Draw(t, "cache")
-			switch rapid.IntRange(0, 3).Draw(t, "op") {
+			switch rapid.IntRange(0, 4).Draw(t, "op") {
 			case 0, 1:
 				s.extend(t, rapid.IntRange(1, 100).Draw(t, "n"), tag)
 			case 2:
@@ -111,6 +111,12 @@ func TestForksKeepApart(t *testing.T) {
 			case 3:
 				n := rapid.IntRange(0, len(s.tags)).Draw(t, "prefix")
 				all = append(all, &sequence{c: s.c.Fork(n), tags: append([]int(nil), s.tags[:n]...)})
+			case 4:
+				if to := rapid.SampledFrom(all).Draw(t, "other"); to != s {
+					n := rapid.IntRange(0, len(s.tags)).Draw(t, "prefix")
+					s.c.ForkTo(to.c, n)
+					to.tags = append(to.tags[:0], s.tags[:n]...)
+				}
 			}
 		}
 		for _, s := range all {
@@ -214,6 +220,25 @@ func TestForkShares(t *testing.T) {
 	}
 	if &f.pages[1][0] == &c.pages[1][0] || !bytes.Equal(f.pages[1], c.pages[1]) {
 		t.Error("the page that is written was not copied")
+	}
+}
+
+// TestForkToRecycles: a cache that takes forks of like lengths in turn allocates nothing.
+func TestForkToRecycles(t *testing.T) {
+	c, _ := New(layouts, 1000)
+	f, _ := New(layouts, 1000)
+	if _, err := c.Extend(100); err != nil {
+		t.Fatal(err)
+	}
+	turn := func() {
+		c.ForkTo(f, 90)
+		if _, err := f.Extend(60); err != nil {
+			t.Fatal(err)
+		}
+	}
+	turn()
+	if n := testing.AllocsPerRun(10, turn); n != 0 {
+		t.Errorf("%v allocations a fork", n)
 	}
 }
 

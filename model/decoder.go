@@ -77,6 +77,9 @@ func (d *Decoder) Config() *Config { return d.config }
 // Hidden is the state behind the logits of the last run.
 func (d *Decoder) Hidden() []float32 { return d.hidden }
 
+// Share calls f for spans of 0 to n-1 on the network's workers, which are free between passes.
+func (d *Decoder) Share(n int, f func(lo, hi int)) { d.pass.Exec.Rows(n, f) }
+
 // Close ends the workers.
 func (d *Decoder) Close() error { d.pass.Close(); return nil }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/pennyml/penny/kernel/vec"
 )
@@ -22,6 +23,7 @@ type Params struct {
 	Presence  float64 // subtracted once from the logit of each token seen
 	Frequency float64 // subtracted per occurrence
 	LastN     int     // how many past tokens the penalties look at; 0 looks at all
+	Banned    []int32 // never drawn
 	Seed      uint64
 }
 
@@ -49,15 +51,25 @@ func (p Params) penalises() bool {
 	return (p.Repeat != 0 && p.Repeat != 1) || p.Presence != 0 || p.Frequency != 0
 }
 
-// Sampler draws tokens. It belongs to one sequence; Next does not allocate.
+// filters says whether some tokens are left out of the draw.
+func (p Params) filters() bool { return p.TopK != 0 || p.TopP != 0 && p.TopP != 1 || p.MinP != 0 }
+
+// Plain says whether tokens are drawn from the model's own distribution, unchanged.
+func (p Params) Plain() bool {
+	return p.Temp == 1 && !p.filters() && !p.penalises() && len(p.Banned) == 0
+}
+
+// Sampler draws tokens. It belongs to one sequence at a time; Next does not allocate.
 type Sampler struct {
 	p       Params
+	pcg     rand.PCG
 	rng     *rand.Rand
 	history []int32
-	counts  []int32 // occurrences in the penalty window, by id
-	work    []float32
+	counts  []int32 // occurrences in the penalty window, by id; nil without penalties
+	row     []float32
+	work    []float32 // unnormalised probabilities of the draw
 	heap    []candidate
-	kept    []candidate
+	kept    []candidate // those that the filters leave, most likely first
 }
 
 type candidate struct {
@@ -67,25 +79,46 @@ type candidate struct {
 
 // New makes a sampler over a vocabulary of n tokens.
 func New(p Params, n int) (*Sampler, error) {
-	if err := p.Validate(); err != nil {
-		return nil, err
-	}
 	if n <= 0 {
 		return nil, fmt.Errorf("sample: vocabulary of %d tokens", n)
 	}
-	s := &Sampler{p: p, rng: rand.New(rand.NewPCG(p.Seed, 0x9e3779b97f4a7c15)), work: make([]float32, n)}
-	if p.penalises() {
-		s.counts = make([]int32, n)
+	s := &Sampler{work: make([]float32, n)}
+	s.rng = rand.New(&s.pcg)
+	return s, s.Reset(p)
+}
+
+// Reset makes the sampler as New would, for another sequence over the same vocabulary.
+func (s *Sampler) Reset(p Params) error {
+	if err := p.Validate(); err != nil {
+		return err
 	}
-	if p.Temp > 0 {
+	n := len(s.work)
+	if len(p.Banned) >= n {
+		return fmt.Errorf("sample: %d tokens are banned of a vocabulary of %d", len(p.Banned), n)
+	}
+	for _, id := range p.Banned {
+		if id < 0 || int(id) >= n {
+			return fmt.Errorf("sample: banned token %d is outside the vocabulary of %d", id, n)
+		}
+	}
+	s.p, s.history, s.kept = p, s.history[:0], s.kept[:0]
+	s.pcg.Seed(p.Seed, 0x9e3779b97f4a7c15)
+	if s.counts = s.counts[:0]; p.penalises() {
+		s.counts = slices.Grow(s.counts, n)[:n]
+		clear(s.counts)
+	}
+	if s.row == nil && (p.penalises() || len(p.Banned) > 0) {
+		s.row = make([]float32, n)
+	}
+	if s.heap == nil && p.filters() {
 		s.heap, s.kept = make([]candidate, n), make([]candidate, 0, n)
 	}
-	return s, nil
+	return nil
 }
 
 // Observe tells the sampler of a token of the sequence (prompt or answer), for the penalties. Next observes what it returns.
 func (s *Sampler) Observe(id int32) {
-	if s.counts == nil || int(id) >= len(s.counts) {
+	if int(id) >= len(s.counts) {
 		return
 	}
 	s.history = append(s.history, id)
@@ -105,17 +138,47 @@ func (s *Sampler) Next(logits []float32) (id int32, logprob float32, err error) 
 	if math.IsNaN(float64(lse)) || math.IsInf(float64(lse), 0) {
 		return 0, 0, fmt.Errorf("sample: the logits are not finite (log-sum-exp %v)", lse)
 	}
-	row := logits
-	if s.counts != nil {
-		row = s.penalised(logits)
-	}
-	if s.p.Temp == 0 {
+	if row := s.adjusted(logits); s.p.Temp == 0 {
 		id = int32(argmax(row))
 	} else {
-		id = s.draw(row)
+		id = s.draw(s.weigh(row))
 	}
 	s.Observe(id)
 	return id, logits[id] - lse, nil
+}
+
+// Distribution turns logits, in place, into those of the distribution that a token is drawn from: divided by the temperature, and -Inf for what the
+// filters leave out. The log-probability of a token that was drawn is its value less the log-sum-exp of all. Who learns from tokens that were not
+// drawn from the model's own distribution has to do the same to the learner's logits.
+func (s *Sampler) Distribution(logits []float32) {
+	negInf := float32(math.Inf(-1))
+	row := s.adjusted(logits)
+	if s.p.Temp == 0 {
+		best := argmax(row)
+		for i := range logits {
+			logits[i] = negInf
+		}
+		logits[best] = 0
+		return
+	}
+	total := s.weigh(row)
+	if s.p.filters() {
+		s.filter(total)
+	}
+	invTemp, top := float32(1/s.p.Temp), row[argmax(row)]
+	for i, v := range row {
+		logits[i] = float32((v - top) * invTemp)
+	}
+	if !s.p.filters() {
+		return
+	}
+	for i := range s.work {
+		s.work[i] = negInf
+	}
+	for _, c := range s.kept {
+		s.work[c.id] = logits[c.id]
+	}
+	copy(logits, s.work)
 }
 
 func argmax(row []float32) int {
@@ -128,13 +191,17 @@ func argmax(row []float32) int {
 	return best
 }
 
-func (s *Sampler) penalised(logits []float32) []float32 {
-	copy(s.work, logits)
+// adjusted is the logits with penalties and bans, in s.row; the logits themselves where there are none.
+func (s *Sampler) adjusted(logits []float32) []float32 {
+	if len(s.counts) == 0 && len(s.p.Banned) == 0 {
+		return logits
+	}
+	copy(s.row, logits)
 	for id, n := range s.counts {
 		if n == 0 {
 			continue
 		}
-		v := float64(s.work[id])
+		v := float64(s.row[id])
 		if r := s.p.Repeat; r != 0 {
 			if v > 0 {
 				v /= r
@@ -142,13 +209,16 @@ func (s *Sampler) penalised(logits []float32) []float32 {
 				v *= r
 			}
 		}
-		s.work[id] = float32(v - s.p.Presence - float64(float64(n)*s.p.Frequency))
+		s.row[id] = float32(v - s.p.Presence - float64(float64(n)*s.p.Frequency))
 	}
-	return s.work
+	for _, id := range s.p.Banned {
+		s.row[id] = float32(math.Inf(-1))
+	}
+	return s.row
 }
 
-// draw samples from softmax(row/Temp) after the filters.
-func (s *Sampler) draw(row []float32) int32 {
+// weigh sets s.work to the unnormalised probabilities of softmax(row/Temp) and returns their sum.
+func (s *Sampler) weigh(row []float32) float64 {
 	invTemp, top := float32(1/s.p.Temp), row[argmax(row)]
 	for i, v := range row {
 		s.work[i] = float32((v - top) * invTemp)
@@ -158,10 +228,21 @@ func (s *Sampler) draw(row []float32) int32 {
 	for _, p := range s.work {
 		total += float64(p)
 	}
-	if s.p.TopK == 0 && (s.p.TopP == 0 || s.p.TopP == 1) && s.p.MinP == 0 {
+	return total
+}
+
+// draw picks one of the weighed tokens.
+func (s *Sampler) draw(total float64) int32 {
+	if !s.p.filters() {
 		return s.drawAll(total)
 	}
-	return s.drawFiltered(total)
+	u := s.rng.Float64() * s.filter(total)
+	for _, c := range s.kept {
+		if u -= float64(c.p); u < 0 {
+			return c.id
+		}
+	}
+	return s.kept[len(s.kept)-1].id
 }
 
 // drawAll walks the cumulative distribution in id order: no sort is needed when nothing is filtered.
@@ -179,9 +260,9 @@ func (s *Sampler) drawAll(total float64) int32 {
 	return int32(last)
 }
 
-// drawFiltered pops the most likely tokens off a heap until a filter says stop, which is soon; sorting the whole vocabulary would cost more
-// than the forward pass of a small model.
-func (s *Sampler) drawFiltered(total float64) int32 {
+// filter leaves in s.kept what the filters let through and returns their sum. It pops the most likely tokens off a heap until a filter says stop,
+// which is soon; sorting the whole vocabulary would cost more than the forward pass of a small model.
+func (s *Sampler) filter(total float64) (sum float64) {
 	s.heap, s.kept = s.heap[:len(s.work)], s.kept[:0]
 	for i, p := range s.work {
 		s.heap[i] = candidate{p, int32(i)}
@@ -200,7 +281,7 @@ func (s *Sampler) drawFiltered(total float64) int32 {
 	if s.p.TopP > 0 && s.p.TopP < 1 {
 		enough = s.p.TopP * total
 	}
-	sum, n := 0.0, 0
+	n := 0
 	for ; sum < enough; n++ {
 		if n == len(s.kept) {
 			if len(s.heap) == 0 {
@@ -214,13 +295,8 @@ func (s *Sampler) drawFiltered(total float64) int32 {
 		}
 		sum += float64(p)
 	}
-	u := s.rng.Float64() * sum
-	for _, c := range s.kept[:n] {
-		if u -= float64(c.p); u < 0 {
-			return c.id
-		}
-	}
-	return s.kept[n-1].id
+	s.kept = s.kept[:n]
+	return sum
 }
 
 // pop moves the most likely token of the heap to kept.

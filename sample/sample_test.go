@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/pennyml/penny/kernel/vec"
 	"pgregory.net/rapid"
 )
 
@@ -137,12 +138,12 @@ func TestPenalties(t *testing.T) {
 	for _, id := range []int32{0, 1, 1} { // the window of two has forgotten 0
 		s.Observe(id)
 	}
-	got := s.penalised([]float32{4, 4, -4})
+	got := s.adjusted([]float32{4, 4, -4})
 	if want := []float32{4, 4/2 - 0.5 - 2*0.25, -4}; !slices.Equal(got, want) {
 		t.Errorf("penalised logits %v, want %v", got, want)
 	}
-	if s.Observe(2); s.penalised([]float32{0, 0, -4})[2] != -8-0.5-0.25 {
-		t.Errorf("a negative logit is multiplied: got %v", s.work)
+	if s.Observe(2); s.adjusted([]float32{0, 0, -4})[2] != -8-0.5-0.25 {
+		t.Errorf("a negative logit is multiplied: got %v", s.row)
 	}
 }
 
@@ -170,12 +171,100 @@ func TestSameSeedSameTokens(t *testing.T) {
 	}
 }
 
+// TestDistribution: what a token is drawn from, and nothing else, has a finite logit; the probabilities are those of the draw.
+func TestDistribution(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		logits := logitsGen(rapid.IntRange(2, 40).Draw(t, "n")).Draw(t, "logits")
+		p := Params{
+			Temp: rapid.SampledFrom([]float64{0, 0.3, 1, 1.7}).Draw(t, "temp"), TopK: rapid.IntRange(0, 50).Draw(t, "k"),
+			TopP: rapid.Float64Range(0, 1).Draw(t, "p"), MinP: rapid.Float64Range(0, 1).Draw(t, "min"), Seed: rapid.Uint64().Draw(t, "seed"),
+		}
+		if rapid.Bool().Draw(t, "ban") {
+			p.Banned = []int32{rapid.Int32Range(0, int32(len(logits)-1)).Draw(t, "banned")}
+		}
+		s, err := New(p, len(logits))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := slices.Clone(logits)
+		s.Distribution(d)
+		barred := slices.Clone(logits)
+		for _, id := range p.Banned {
+			barred[id] = float32(math.Inf(-1))
+		}
+		sum, lse, ok := 0.0, vec.LogSumExp(d), map[int32]float64(nil)
+		if p.Temp > 0 {
+			ok = allowed(p, barred)
+		}
+		for i, v := range d {
+			sum += math.Exp(float64(v - lse))
+			if _, in := ok[int32(i)]; p.Temp > 0 && !in && !math.IsInf(float64(v), -1) {
+				t.Fatalf("%+v keeps %d of %v: %v", p, i, logits, d)
+			}
+		}
+		if math.Abs(sum-1) > 1e-5 {
+			t.Fatalf("%+v: probabilities %v add up to %v", p, d, sum)
+		}
+		for range 5 {
+			id, _, err := s.Next(logits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if math.IsInf(float64(d[id]), -1) {
+				t.Fatalf("%+v drew %d of %v, which its distribution %v excludes", p, id, logits, d)
+			}
+		}
+		if p.Temp > 0 && !p.filters() && len(p.Banned) == 0 {
+			for i := range d {
+				want := (float64(logits[i]) - float64(slices.Max(logits))) / p.Temp
+				if math.Abs(float64(d[i])-want) > 1e-4 {
+					t.Fatalf("%+v: %v became %v", p, logits, d)
+				}
+			}
+		}
+	})
+}
+
+// TestReset: a sampler that is used again draws what a new one would.
+func TestReset(t *testing.T) {
+	logits := []float32{0, 1, 2, -1, 0.5, 1.5, 0.2}
+	used, err := New(Params{Temp: 1}, len(logits))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range []Params{{Temp: 1, Seed: 4}, {Temp: 1, TopP: 0.9, Seed: 5}, {Temp: 1, Repeat: 1.3, Presence: 1, LastN: 3, Seed: 6}, {Temp: 2, Seed: 7},
+		{Temp: 1, Banned: []int32{2, 5}, Seed: 8}, {Temp: 1, Frequency: 2, Seed: 9}} {
+		if err := used.Reset(p); err != nil {
+			t.Fatal(err)
+		}
+		fresh, err := New(p, len(logits))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			a, _, _ := used.Next(logits)
+			b, _, _ := fresh.Next(logits)
+			if a != b || slices.Contains(p.Banned, a) {
+				t.Fatalf("case %d: drew %d, a new sampler %d", i, a, b)
+			}
+		}
+	}
+	if n := testing.AllocsPerRun(10, func() { used.Reset(Params{Temp: 1, TopP: 0.9}) }); n != 0 {
+		t.Errorf("%v allocations a reset", n)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	if _, err := New(Params{TopP: 1.5}, 4); err == nil {
 		t.Error("top-p 1.5 was accepted")
 	}
 	if _, err := New(Params{Temp: math.NaN()}, 4); err == nil {
 		t.Error("a NaN temperature was accepted")
+	}
+	for _, banned := range [][]int32{{4}, {-1}, {0, 1, 2, 3}} {
+		if _, err := New(Params{Temp: 1, Banned: banned}, 4); err == nil {
+			t.Errorf("banning %v of 4 was accepted", banned)
+		}
 	}
 	s, err := New(Params{}, 2)
 	if err != nil {

@@ -117,6 +117,24 @@ func (l Layout) Put(block []byte, slot int, k, v []float32) {
 	}
 }
 
+// Copy writes the first n positions of the block src to dst.
+func (l Layout) Copy(dst, src []byte, n int) {
+	if len(dst) != l.BlockBytes() || len(src) != l.BlockBytes() || n < 0 || n > Block {
+		panic(fmt.Sprintf("attn: Copy of %d positions from a block of %d bytes to one of %d, want %d", n, len(src), len(dst), l.BlockBytes()))
+	}
+	for h := range l.KVHeads {
+		kd, vd := l.head(dst, h)
+		ks, vs := l.head(src, h)
+		copy(vd, vs[:n*l.valueRow()*l.elem()])
+		if !l.Latent {
+			row := Block * l.elem()
+			for at := 0; at < len(ks); at += row {
+				copy(kd[at:], ks[at:][:n*l.elem()])
+			}
+		}
+	}
+}
+
 func storeRow(t dtype.Type, dst []byte, x []float32) {
 	switch t {
 	case dtype.F32:

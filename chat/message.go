@@ -69,23 +69,32 @@ func (a Arguments) text() (string, error) {
 // UnmarshalJSON reads a message. Keys of objects keep their order.
 func (m *Message) UnmarshalJSON(data []byte) error {
 	v, err := jinja.DecodeJSON(data)
-	if err != nil {
-		return err
+	if err == nil {
+		*m, err = MessageOf(v)
 	}
+	return err
+}
+
+// MessageOf reads a message that is decoded already.
+func MessageOf(v jinja.Value) (Message, error) {
 	d, ok := v.(*jinja.Dict)
 	if !ok {
-		return errors.New("message: not an object")
+		return Message{}, errors.New("message: not an object")
 	}
-	*m = Message{NoContent: true}
+	m := Message{NoContent: true}
 	for key, v := range d.All() {
-		if err := m.setField(key.(string), v); err != nil {
-			return fmt.Errorf("message: %s: %w", key, err)
+		name, ok := key.(string)
+		if !ok {
+			return Message{}, fmt.Errorf("message: key %v is not a string", key)
+		}
+		if err := m.setField(name, v); err != nil {
+			return Message{}, fmt.Errorf("message: %s: %w", name, err)
 		}
 	}
 	if m.Role == "" {
-		return errors.New("message: no role")
+		return Message{}, errors.New("message: no role")
 	}
-	return nil
+	return m, nil
 }
 
 func (m *Message) setField(key string, v jinja.Value) error {

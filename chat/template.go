@@ -57,12 +57,18 @@ func ThinkVars(on bool) *jinja.Dict { return jinja.NewDict("enable_thinking", on
 // Render makes the prompt of a request. Messages are put into the form that the template can read: tool call arguments as object or text, content lists
 // as such or as text.
 func (t *Template) Render(r Request) (string, error) {
+	got, err := t.RenderMarked(r)
+	return got.Text, err
+}
+
+// RenderMarked is Render with the stretches that the template's {% generation %} blocks wrote.
+func (t *Template) RenderMarked(r Request) (jinja.Result, error) {
 	t.probe.Do(func() { t.style = t.findStyle() })
 	messages := make(jinja.List, len(r.Messages))
 	for i, m := range r.Messages {
 		v, err := m.value(t.style)
 		if err != nil {
-			return "", fmt.Errorf("chat: message %d: %w", i, err)
+			return jinja.Result{}, fmt.Errorf("chat: message %d: %w", i, err)
 		}
 		messages[i] = v
 	}
@@ -75,8 +81,7 @@ func (t *Template) Render(r Request) (string, error) {
 			vars.Set(k.(string), v)
 		}
 	}
-	got, err := t.run(vars, t.Limits)
-	return got.Text, err
+	return t.run(vars, t.Limits)
 }
 
 // Execute runs the template over variables as they are. Special tokens fill in for those that vars lacks.

@@ -32,11 +32,11 @@ type encoder struct {
 
 func newEncoder(v Vocabulary, c *Config, s *Source) (*encoder, error) {
 	e := &encoder{Vocabulary: v, roles: v.Tokenizer.Roles(), turns: c.Turns}
-	e.special = map[Kind]tokenizer.Special{Text: tokenizer.SpecialText, Pair: tokenizer.SpecialParse}
+	e.special = map[Kind]tokenizer.Special{Text: tokenizer.SpecialText, Pair: tokenizer.SpecialParse, Chat: tokenizer.SpecialParse}
 	if s.Special != nil && *s.Special {
 		e.special[Text] = tokenizer.SpecialParse
 	} else if s.Special != nil {
-		e.special[Pair] = tokenizer.SpecialText
+		e.special[Pair] = tokenizer.SpecialText // a rendered conversation always has its tokens
 	}
 	asked := v.Tokenizer.Encode("", tokenizer.Options{AddSpecial: true})
 	e.bos, e.eos = e.roles.BOS >= 0 && slices.Contains(asked, e.roles.BOS), e.roles.EOS >= 0

@@ -23,8 +23,9 @@ type Record struct {
 	Tools    []jinja.Value
 	Vars     *jinja.Dict // other variables of the template
 
-	Path string // of the file
-	Line int64  // or row, from 1
+	Path   string // of the file
+	Unit   string // line, entry or row
+	Number int64  // of the line, entry or row, from 1
 }
 
 // Kind is the sort of a record.
@@ -63,15 +64,8 @@ func (r *Record) key() (uint64, error) {
 }
 
 // at puts the place of a record before an error.
-func (r *Record) at(err error) error { return place(r.Path, r.Line, err) }
-
-// place says where in a file an error is: tables have rows, other files lines.
-func place(path string, line int64, err error) error {
-	unit := "line"
-	if formatOf(path) == formatParquet {
-		unit = "row"
-	}
-	return fmt.Errorf("%s: %s %d: %w", path, unit, line, err)
+func (r *Record) at(err error) error {
+	return fmt.Errorf("%s: %s %d: %w", r.Path, r.Unit, r.Number, err)
 }
 
 // reader reads the records of one file.

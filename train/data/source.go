@@ -1,14 +1,16 @@
 package data
 
-import (
-	"fmt"
-)
-
 // newReader opens a file of records.
 func newReader(path, format string, s *Source, e *encoder) (reader, error) {
-	switch format {
-	case formatText:
+	if format == formatText {
 		return &textReader{delimited{path: path, separator: s.Separator, cut: e.cut}}, nil
 	}
-	return nil, fmt.Errorf("%s: no reader for %s", path, format)
+	rule, err := newRowRule(s)
+	if err != nil {
+		return nil, err
+	}
+	if format == formatParquet {
+		return newParquetReader(path, rule)
+	}
+	return newJSONReader(path, rule)
 }

@@ -20,7 +20,7 @@ func (t *textReader) scan() iter.Seq2[Record, error] {
 }
 
 func (t *textReader) record(p stretchOf) Record {
-	return Record{Text: string(p.bytes), More: p.more, Path: t.path, Line: p.line}
+	return Record{Text: string(p.bytes), More: p.more, Path: t.path, Unit: "line", Number: p.line}
 }
 
 func (t *textReader) len() int { return t.records }

@@ -18,8 +18,14 @@ import (
 // fields are the keys of a config.json.
 type fields map[string]any
 
-// number writes a value that was read as f32 in as few digits as tell it.
-func number(f float64) json.RawMessage { return json.RawMessage(strconv.FormatFloat(f, 'g', -1, 32)) }
+// number writes a value that was read as f32 in as few digits as tell it, and such that it is no integer: transformers refuses these for floats.
+func number(f float64) json.RawMessage {
+	s := strconv.FormatFloat(f, 'g', -1, 32)
+	if !strings.ContainsAny(s, ".e") {
+		s += ".0"
+	}
+	return json.RawMessage(s)
+}
 
 // torchTypes are the names of the types under torch_dtype.
 var torchTypes = map[dtype.Type]string{dtype.F32: "float32", dtype.F16: "float16", dtype.BF16: "bfloat16"}
@@ -95,9 +101,12 @@ func (f fields) deepseek(c *model.Config) {
 		f["num_nextn_predict_layers"] = c.MTP
 	}
 	m := c.MoE
-	if m == nil {
-		f["n_routed_experts"] = nil
-		return
+	if m == nil { // transformers wants to know of experts all the same, and then has no layer with them
+		m = &model.MoE{Intermediate: c.Intermediate, Shared: 1, Sparse: make([]bool, c.Layers),
+			Routing: nn.Routing{Experts: 1, Used: 1, Groups: 1, GroupsUsed: 1, Scale: 1, Normalize: true}}
+		if c.Arch == "deepseek_v3" {
+			m.Scoring = nn.Sigmoid
+		}
 	}
 	dense := 0
 	for dense < c.Layers && !m.Sparse[dense] {
@@ -148,7 +157,8 @@ func (f fields) rope(c *model.Config) error {
 			break
 		}
 		s["type"] = "yarn" // DeepSeek's own code looks here
-		s["mscale"], s["mscale_all_dim"] = mscales(&r)
+		mscale, allDim := mscales(&r)
+		s["mscale"], s["mscale_all_dim"] = number(mscale), number(allDim)
 	}
 	return nil
 }

@@ -232,6 +232,10 @@ func (h *hfConfig) deepseek(c *Config) error {
 		return fmt.Errorf("config: moe_layer_freq is %d, want at least 1", freq)
 	}
 	m.Sparse = sparse(c.Layers, func(l int) bool { return l >= h.FirstDense && l%freq == 0 })
+	if !slices.Contains(m.Sparse, true) && c.MTP == 0 {
+		c.MoE = nil // no layer has experts
+		return nil
+	}
 	score, method := or(h.ScoringFunc, ""), or(h.TopKMethod, "")
 	switch {
 	case c.Arch == "deepseek_v3" && oneOf(score, "", "sigmoid") && oneOf(method, "", "noaux_tc"):

@@ -187,6 +187,35 @@ var blocks = map[string]func(b *bench, r *rand.Rand){
 			return y
 		}
 	},
+	"latent attention": func(b *bench, r *rand.Rand) {
+		x, h := b.input(r, 20), b.input(r, 20)
+		a := MLA{QA: Linear{W: b.matrix(r, 11, 20)}, QNorm: b.vector(r, 11), QB: Linear{W: b.matrix(r, 3*14, 11)}, KVA: Linear{W: b.matrix(r, 17+6, 20)},
+			KVNorm: b.vector(r, 17), KVB: b.matrix(r, 3*(8+5), 17), O: Linear{W: b.matrix(r, 20, 3*5)}}
+		b.latent(&a, x, h)
+	},
+	"latent attention, queries projected directly": func(b *bench, r *rand.Rand) {
+		x, h := b.input(r, 20), b.input(r, 20)
+		a := MLA{QB: Linear{W: b.matrix(r, 3*14, 20)}, KVA: Linear{W: b.matrix(r, 17+6, 20)}, KVNorm: b.vector(r, 17),
+			KVB: b.matrix(r, 3*(8+5), 17), O: Linear{W: b.matrix(r, 20, 3*5)}}
+		b.latent(&a, x, h)
+	},
+	"experts, all of them": func(b *bench, r *rand.Rand) {
+		x, h := b.input(r, 12), b.input(r, 12)
+		m := MoE{Routing: Routing{Experts: 3, Used: 3, Groups: 1, GroupsUsed: 1, Scoring: Sigmoid, Normalize: true, Scale: 1.7}, Router: b.matrix(r, 3, 12)}
+		for range 3 {
+			m.Gate, m.Up, m.Down = append(m.Gate, b.matrix(r, 9, 12)), append(m.Up, b.matrix(r, 9, 12)), append(m.Down, b.matrix(r, 12, 9))
+		}
+		m.Shared = &MLP{Linear{W: b.matrix(r, 18, 12)}, Linear{W: b.matrix(r, 18, 12)}, Linear{W: b.matrix(r, 12, 18)}}
+		b.run = func() []float32 { return m.Forward(b.Pass, 0, *x, *h) }
+	},
+	"pair of selected rows": func(b *bench, r *rand.Rand) {
+		x, y := b.input(r, 6), b.input(r, 4)
+		rows := make([]int, b.Rows)
+		for i := range rows {
+			rows[i] = i * i % b.Rows
+		}
+		b.run = func() []float32 { return b.Pair(b.Select(*x, rows, 6), *y) }
+	},
 	"embedding": func(b *bench, r *rand.Rand) {
 		e, ids := Embedding{b.matrix(r, 5, 18)}, make([]int32, b.Rows)
 		for i := range ids {
@@ -198,6 +227,18 @@ var blocks = map[string]func(b *bench, r *rand.Rand){
 			return y
 		}
 	},
+}
+
+// latent completes a latent attention of 3 heads, 17 latents, 8 and 6 dimensions of keys and 5 of values.
+func (b *bench) latent(a *MLA, x, h *[]float32) {
+	a.Heads, a.Latent, a.Nope, a.RopeDim, a.V, a.SoftmaxFactor = 3, 17, 8, 6, 5, 0.05 // of scores as random weights make them
+	a.Rope = NewRopeTable(&Rope{Dim: 6, Theta: 10, Layout: Adjacent})
+	b.layout = a.CacheLayout(dtype.F32)
+	b.run = func() []float32 {
+		a.Refresh(b.Exec)
+		y, _ := a.Forward(b.Pass, 0, *x, *h)
+		return y
+	}
 }
 
 func rope(rope Rope, offset, stride int) func(b *bench, r *rand.Rand) {

@@ -18,10 +18,17 @@ type reference struct {
 	w map[string][][]float64 // by Hugging Face name; vectors have one row
 
 	margin float64 // the smallest by which an expert or a group was chosen
+	routed map[string][]routed
+}
+
+// routed is what a router made of one token.
+type routed struct {
+	affinity []float64
+	chosen   []int
 }
 
 func newReference(c *model.Config, w *model.Weights) *reference {
-	r := &reference{c: c, w: map[string][][]float64{}, margin: math.Inf(1)}
+	r := &reference{c: c, w: map[string][][]float64{}, margin: math.Inf(1), routed: map[string][]routed{}}
 	w.Tensors(func(name string, t dtype.Type, shape []int, data []byte) {
 		cols := shape[len(shape)-1]
 		row := make([]float32, cols)
@@ -217,6 +224,7 @@ func (r *reference) moe(p string, h []float64) []float64 {
 		}
 	}
 	chosen, total := r.best(choice, e.Used), 0.0
+	r.routed[p] = append(r.routed[p], routed{s, chosen})
 	for _, i := range chosen {
 		total += s[i]
 	}
@@ -241,37 +249,73 @@ func (r *reference) moe(p string, h []float64) []float64 {
 
 // logits runs a whole sequence.
 func (r *reference) logits(ids []int32) (all []float64) {
-	c := r.c
+	for _, x := range r.states(ids) {
+		all = append(all, r.mul(r.head(), x)...)
+	}
+	return all
+}
+
+func (r *reference) head() string {
+	if r.c.Tied {
+		return "model.embed_tokens"
+	}
+	return "lm_head"
+}
+
+// states are those behind the logits of a whole sequence.
+func (r *reference) states(ids []int32) [][]float64 {
 	var xs [][]float64
 	for _, id := range ids {
 		xs = append(xs, slices.Clone(r.w["model.embed_tokens.weight"][id]))
 	}
-	for l := range c.Layers {
-		p := fmt.Sprintf("model.layers.%d.", l)
-		var hs [][]float64
-		for _, x := range xs {
-			hs = append(hs, r.norm(p+"input_layernorm", x, float64(c.NormEps)))
-		}
-		attention := r.gqa
-		if c.MLA != nil {
-			attention = r.mla
-		}
-		for t, y := range attention(p+"self_attn.", hs) {
-			addTo(xs[t], y)
-			h := r.norm(p+"post_attention_layernorm", xs[t], float64(c.NormEps))
-			if c.IsSparse(l) {
-				addTo(xs[t], r.moe(p+"mlp.", h))
-			} else {
-				addTo(xs[t], r.mlp(p+"mlp.", h))
-			}
-		}
+	for l := range r.c.Layers {
+		r.layer(l, xs)
 	}
-	head := "lm_head"
-	if c.Tied {
-		head = "model.embed_tokens"
-	}
+	return r.normAll("model.norm", xs)
+}
+
+func (r *reference) normAll(name string, xs [][]float64) (ys [][]float64) {
 	for _, x := range xs {
-		all = append(all, r.mul(head, r.norm("model.norm", x, float64(c.NormEps)))...)
+		ys = append(ys, r.norm(name, x, float64(r.c.NormEps)))
+	}
+	return ys
+}
+
+func (r *reference) layer(l int, xs [][]float64) {
+	c, p := r.c, fmt.Sprintf("model.layers.%d.", l)
+	attention := r.gqa
+	if c.MLA != nil {
+		attention = r.mla
+	}
+	for t, y := range attention(p+"self_attn.", r.normAll(p+"input_layernorm", xs)) {
+		addTo(xs[t], y)
+		h := r.norm(p+"post_attention_layernorm", xs[t], float64(c.NormEps))
+		if c.IsSparse(l) {
+			addTo(xs[t], r.moe(p+"mlp.", h))
+		} else {
+			addTo(xs[t], r.mlp(p+"mlp.", h))
+		}
+	}
+}
+
+// ahead are the logits of the multi-token prediction module, of whose rows the last has nothing to predict.
+func (r *reference) ahead(ids []int32, states [][]float64) (all [][]float64) {
+	p := fmt.Sprintf("model.layers.%d.", r.c.Layers)
+	embedding, head := r.w[p+"embed_tokens.weight"], p+"shared_head.head"
+	if embedding == nil {
+		embedding = r.w["model.embed_tokens.weight"]
+	}
+	if r.w[head+".weight"] == nil {
+		head = r.head()
+	}
+	var xs [][]float64
+	for i := range len(ids) - 2 {
+		e := r.norm(p+"enorm", embedding[ids[i+1]], float64(r.c.NormEps))
+		xs = append(xs, r.mul(p+"eh_proj", append(e, r.norm(p+"hnorm", states[i], float64(r.c.NormEps))...)))
+	}
+	r.layer(r.c.Layers, xs)
+	for _, x := range r.normAll(p+"shared_head.norm", xs) {
+		all = append(all, r.mul(head, x))
 	}
 	return all
 }

@@ -97,13 +97,5 @@ func (a *ahead) learn(l *Learner, hidden []float32) error {
 	return a.thread.learn(l, a.loss, nil)
 }
 
-// Learnt is the number of predictions of a sequence that something is learnt of, by who predicts so many tokens ahead: 1 the network, 2 its
-// multi-token prediction module.
-func (s *Sequence) Learnt(ahead int) (n int) {
-	for t := ahead; t < len(s.IDs); t++ {
-		if s.label(t) != Unlearnt {
-			n++
-		}
-	}
-	return n
-}
+// PredictionsAhead is the number of positions that are learnt by a multi-token prediction module.
+func (s *Sequence) PredictionsAhead() int { return s.learnt(2) }

@@ -52,8 +52,11 @@ func (s *Sequence) label(t int) int32 {
 }
 
 // Predictions is the number of positions that are learnt.
-func (s *Sequence) Predictions() (n int) {
-	for t := 1; t < len(s.IDs); t++ {
+func (s *Sequence) Predictions() int { return s.learnt(1) }
+
+// learnt is the number of positions from first on that are learnt.
+func (s *Sequence) learnt(first int) (n int) {
+	for t := first; t < len(s.IDs); t++ {
 		if s.label(t) != Unlearnt {
 			n++
 		}

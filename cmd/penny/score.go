@@ -20,16 +20,17 @@ import (
 type scoreCmd struct {
 	Model string `arg:"" help:"GGUF file, Hugging Face folder, or name in the cache."`
 
-	IDs     string `name:"ids" xor:"what" help:"Token ids to score, 1,2,3."`
-	Text    string `xor:"what" help:"Text to score."`
-	File    string `xor:"what" help:"File whose text to score."`
-	Batch   string `xor:"what" help:"Sequences to score together, a safetensors file of input_ids and labels (I64 [B,T], -100: not learnt)." placeholder:"IN.safetensors"`
-	Grad    string `help:"With --batch: write the gradient of the mean loss to this safetensors file (grad.TENSOR, f32)." placeholder:"OUT.safetensors"`
-	Chunk   int    `default:"512" help:"Tokens a prefill step; any number gives the same bits."`
-	Ctx     int    `short:"c" help:"Positions the cache holds (0: as many as needed)."`
-	Logits  string `help:"Write all logits to this safetensors file (tensor logits, f32 [T,V])." placeholder:"OUT.safetensors"`
-	Against string `enum:"f32,bf16,q8,auto," default:"" help:"Also run at this --compute and say what the difference costs."`
-	JSON    bool   `help:"Print one JSON object."`
+	IDs     string  `name:"ids" xor:"what" help:"Token ids to score, 1,2,3."`
+	Text    string  `xor:"what" help:"Text to score."`
+	File    string  `xor:"what" help:"File whose text to score."`
+	Batch   string  `xor:"what" help:"Sequences to score together, a safetensors file of input_ids and labels (I64 [B,T], -100: not learnt)." placeholder:"IN.safetensors"`
+	Grad    string  `help:"With --batch: write the gradient of the mean loss to this safetensors file (grad.TENSOR, f32)." placeholder:"OUT.safetensors"`
+	MTP     float32 `name:"mtp-weight" default:"0.3" help:"With --batch: weight of the mean loss of a multi-token prediction module, where the network has one."`
+	Chunk   int     `default:"512" help:"Tokens a prefill step; any number gives the same bits."`
+	Ctx     int     `short:"c" help:"Positions the cache holds (0: as many as needed)."`
+	Logits  string  `help:"Write all logits to this safetensors file (tensor logits, f32 [T,V])." placeholder:"OUT.safetensors"`
+	Against string  `enum:"f32,bf16,q8,auto," default:"" help:"Also run at this --compute and say what the difference costs."`
+	JSON    bool    `help:"Print one JSON object."`
 	computeFlags
 }
 

@@ -17,8 +17,10 @@ import (
 
 // gradOut is what a batch came to under the gradient.
 type gradOut struct {
-	Loss      float64 `json:"loss"` // mean over the predictions
+	Loss      float64 `json:"loss"` // mean over the predictions, and that of a multi-token prediction module times its weight
 	Predicted int     `json:"predicted"`
+	Main      float64 `json:"main_loss,omitempty"` // the parts, where there is such a module
+	MTP       float64 `json:"mtp_loss,omitempty"`
 	GradNorm  float64 `json:"grad_norm"` // of all parameters together
 	Compute   string  `json:"compute"`
 }
@@ -46,11 +48,14 @@ func (c *scoreCmd) scoreBatch() error {
 		return err
 	}
 	defer l.Close()
-	stats, err := learnBatch(l, batch)
+	stats, err := learnBatch(l, batch, c.MTP)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Batch, err)
 	}
 	out := gradOut{Loss: stats.Loss, Predicted: stats.Predicted, Compute: c.Compute}
+	if stats.AheadPredicted > 0 {
+		out.Loss, out.Main, out.MTP = stats.Loss+stats.AheadLoss, stats.Loss, stats.AheadLoss/float64(c.MTP)
+	}
 	for _, p := range l.Params() {
 		for _, g := range p.Grad {
 			out.GradNorm += float64(g) * float64(g)
@@ -123,12 +128,19 @@ func readRows(f *safetensors.File, name string) ([][]int32, error) {
 	return rows, nil
 }
 
-// learnBatch takes the mean cross-entropy of a batch and its gradient, some sequences at a time.
-func learnBatch(l *model.Learner, batch []model.Sequence) (model.Stats, error) {
+// learnBatch takes the mean cross-entropy of a batch and its gradient, some sequences at a time. That of a prediction module, if there is one, takes
+// part with a weight of its own.
+func learnBatch(l *model.Learner, batch []model.Sequence, module float32) (model.Stats, error) {
 	const tokens = 4096 // at a time
-	predicted := 0
+	predicted, ahead := 0, 0
 	for i := range batch {
 		predicted += batch[i].Predictions()
+		ahead += batch[i].PredictionsAhead()
+	}
+	if _, ok := l.Model().(model.Ahead); ok && module != 0 && ahead > 0 {
+		if err := l.LearnAhead(&model.CrossEntropy{Weight: module / float32(ahead)}); err != nil {
+			return model.Stats{}, err
+		}
 	}
 	if predicted == 0 {
 		return model.Stats{}, fmt.Errorf("nothing is learnt: every label is %d", model.Unlearnt)

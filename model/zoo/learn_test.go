@@ -54,7 +54,7 @@ func checkGradients(t *testing.T, dir, name string) {
 	for b := range inputs {
 		s := model.Sequence{IDs: inputs[b], Labels: labels[b]}
 		batch = append(batch, s)
-		n, ahead = n+s.Learnt(1), ahead+s.Learnt(2)
+		n, ahead = n+s.Predictions(), ahead+s.PredictionsAhead()
 	}
 	if want.MTPWeight > 0 {
 		if err := l.LearnAhead(&model.CrossEntropy{Weight: float32(want.MTPWeight) / float32(ahead)}); err != nil {

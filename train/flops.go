@@ -1,0 +1,75 @@
+package train
+
+import (
+	"slices"
+
+	"github.com/pennyml/penny/model"
+	"github.com/pennyml/penny/train/data"
+)
+
+// Formula says how operations are derived, for receipts.
+const Formula = "A multiply-add is two operations. Forward: products with weights, active experts only, the head where something is predicted, and attention's scores and " +
+	"weighted sums over the positions that each row sees; norms, softmax, rotary embedding and look-ups are left out. Training: three times the forward, four where layers " +
+	"are run a second time to save memory."
+
+// costs are the operations of a network's parts, forward.
+type costs struct {
+	row, key, head int64 // a row without the head, each position that it sees, the head
+	module         struct {
+		row, key int64 // the same of the multi-token prediction module
+	}
+	trained int64 // how many times the forward training is
+}
+
+func costsOf(c *model.Config, recompute bool) costs {
+	k := costs{head: 2 * int64(c.Vocab) * int64(c.Hidden), trained: 3}
+	k.key = c.FLOPs(1) - c.FLOPs(0)
+	k.row = c.FLOPs(0) - k.head - k.key // FLOPs counts the row's own position
+	if recompute {
+		k.trained = 4
+	}
+	if c.MTP > 0 {
+		longer, moe := *c, *c.MoE
+		longer.MoE, longer.Layers = &moe, c.Layers+1
+		moe.Sparse = append(slices.Clone(c.MoE.Sparse), true)
+		k.module.key = longer.FLOPs(1) - longer.FLOPs(0) - k.key
+		k.module.row = longer.FLOPs(0) - c.FLOPs(0) - k.module.key + 4*int64(c.Hidden)*int64(c.Hidden)
+	}
+	return k
+}
+
+// sequence is the forward pass over a sequence: all ids but the last are rows, row t sees t+1 positions, and the head takes part where something is
+// learnt. With modules the multi-token prediction takes part, over one row less.
+func (k *costs) sequence(ids, learnt int, modules bool) int64 {
+	n := int64(max(ids-1, 0))
+	flops := n*k.row + n*(n+1)/2*k.key + int64(learnt)*k.head
+	if modules && n > 1 {
+		n--
+		flops += n*k.module.row + n*(n+1)/2*k.module.key + int64(learnt)*k.head
+	}
+	return flops
+}
+
+// rows adds up the sequences of some rows that something is learnt of.
+func (k *costs) rows(rows []data.Row, modules bool) (flops int64) {
+	for _, r := range rows {
+		for _, s := range r {
+			if learnt := s.Learnt(); learnt > 0 {
+				flops += k.sequence(len(s.IDs), learnt, modules)
+			}
+		}
+	}
+	return flops
+}
+
+// positions is how many rows of the network a batch is.
+func positions(rows []data.Row) (n int64) {
+	for _, r := range rows {
+		for _, s := range r {
+			if s.Learnt() > 0 {
+				n += int64(len(s.IDs) - 1)
+			}
+		}
+	}
+	return n
+}

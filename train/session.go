@@ -1,0 +1,101 @@
+// Package train teaches networks: pretraining and supervised fine-tuning, stage by stage, with an account of every step. What a run computes depends on its
+// recipe, its data and its seed; not on threads, micro-batches or on how often it was killed and resumed.
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/pennyml/penny/convert"
+	"github.com/pennyml/penny/dtype"
+	"github.com/pennyml/penny/internal/par"
+	"github.com/pennyml/penny/ledger"
+	"github.com/pennyml/penny/model"
+	"github.com/pennyml/penny/run"
+	"github.com/pennyml/penny/train/data"
+)
+
+// Session is what the stages of a run have in common.
+type Session struct {
+	Dir         string // of the run
+	Recorder    *run.Recorder
+	Checkpoints Checkpoints
+	Vocab       data.Vocabulary
+	Files       map[string][]byte // of the model besides weights and config.json
+	Pool        *par.Pool
+	DataDirs    []string // where relative paths of data are looked for
+	Cache       string   // for token files
+	Recompute   bool     // as the learners were told
+
+	Progress Progress // how far the run has come
+	Restore  string   // the checkpoint in the middle of a stage that the run goes on from; empty at the beginning of a stage
+
+	flops int64 // spent by this process
+}
+
+// End says how a stage ended.
+type End struct {
+	Outcome ledger.Outcome
+	Reason  string
+	Budget  bool // the whole run's budget is used up
+	State   ledger.Hash
+	Path    string // of the last checkpoint
+}
+
+// ErrDiverged says that training came to nothing.
+var ErrDiverged = errors.New("training diverged")
+
+// Learn runs a stage of supervised learning to its end, or on from Restore. The learner is that of the stage's beginning, or of Restore.
+func (s *Session) Learn(ctx context.Context, l *model.Learner, stage *Stage, set *Settings) (End, error) {
+	if s.Recorder == nil {
+		return End{}, ledger.ErrNoRecorder
+	}
+	t, err := s.begin(l, stage, set)
+	if err != nil {
+		return End{}, err
+	}
+	end, err := t.run(ctx)
+	if err == nil {
+		err = t.data.Close()
+	}
+	s.Progress, s.Restore = t.state.Progress, ""
+	return end, err
+}
+
+// Save writes a checkpoint and records it.
+func (s *Session) Save(state *State, c *model.Config) (ledger.Hash, string, error) {
+	before := s.Recorder.Enter(ledger.Other)
+	defer s.Recorder.Enter(before)
+	sum, err := state.Hash()
+	if err != nil {
+		return "", "", err
+	}
+	files, err := s.modelFiles(c, dtype.F32)
+	if err != nil {
+		return "", "", err
+	}
+	path, err := s.Checkpoints.Save(state, files)
+	if err != nil {
+		return "", "", fmt.Errorf("checkpoint of step %d: %w", state.Step, err)
+	}
+	inside, err := filepath.Rel(s.Dir, path)
+	if err != nil {
+		return "", "", err
+	}
+	return sum, path, s.Recorder.Checkpoint(int64(state.Step), state.Tokens, sum, inside)
+}
+
+// modelFiles are the small files of a Hugging Face folder with weights of type t.
+func (s *Session) modelFiles(c *model.Config, t dtype.Type) (map[string][]byte, error) {
+	config, err := convert.HFConfig(c, t)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{"config.json": config}
+	for name, text := range s.Files {
+		files[name] = text
+	}
+	return files, nil
+}

@@ -35,6 +35,16 @@ var architectures = map[string]string{
 	"deepseek_v2": "DeepseekV2ForCausalLM", "deepseek_v3": "DeepseekV3ForCausalLM",
 }
 
+// HFConfig is the text of the config.json of a network whose weights are in type t.
+func HFConfig(c *model.Config, t dtype.Type) ([]byte, error) {
+	f, err := hfConfig(c, t)
+	if err != nil {
+		return nil, fmt.Errorf("config.json: %w", err)
+	}
+	text, err := json.MarshalIndent(f, "", "  ")
+	return append(text, '\n'), err
+}
+
 // hfConfig is the config.json of a network whose weights are in type t.
 func hfConfig(c *model.Config, t dtype.Type) (fields, error) {
 	f := fields{
@@ -198,6 +208,20 @@ const maxCopied = 256 << 20
 // copyFolder makes the files of a Hugging Face folder that are not weights, for weights of type t. What it holds besides (code, other formats of
 // the weights) is left out.
 func copyFolder(dir, from string, t dtype.Type) error {
+	return eachBeside(from, func(name string, data []byte) error {
+		if name != "config.json" {
+			return writeFile(filepath.Join(dir, name), data)
+		}
+		config, err := recast(data, t)
+		if err != nil {
+			return fmt.Errorf("%s: %w", filepath.Join(from, name), err)
+		}
+		return writeJSON(filepath.Join(dir, name), config)
+	})
+}
+
+// eachBeside shows f the files of a Hugging Face folder that are not weights.
+func eachBeside(from string, f func(name string, data []byte) error) error {
 	entries, err := os.ReadDir(from)
 	if err != nil {
 		return err
@@ -212,20 +236,10 @@ func copyFolder(dir, from string, t dtype.Type) error {
 			continue
 		}
 		data, err := os.ReadFile(filepath.Join(from, name))
+		if err == nil {
+			err = f(name, data)
+		}
 		if err != nil {
-			return err
-		}
-		if name != "config.json" {
-			if err := writeFile(filepath.Join(dir, name), data); err != nil {
-				return err
-			}
-			continue
-		}
-		config, err := recast(data, t)
-		if err != nil {
-			return fmt.Errorf("%s: %w", filepath.Join(from, name), err)
-		}
-		if err := writeJSON(filepath.Join(dir, name), config); err != nil {
 			return err
 		}
 	}

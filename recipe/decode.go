@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // source is a YAML text, and where in it an error lies.
@@ -91,7 +93,7 @@ func (s source) decodeList(n ast.Node, v reflect.Value, path string) error {
 		if len(l.Values) != v.Len() {
 			return s.errorf(n, "%swant a list of %d, found %d", label(path), v.Len(), len(l.Values))
 		}
-	} else {
+	} else if v.SetZero(); len(l.Values) > 0 { // one that is empty and one that is absent are the same
 		v.Set(reflect.MakeSlice(v.Type(), len(l.Values), len(l.Values)))
 	}
 	for i, e := range l.Values {
@@ -174,6 +176,11 @@ func numberOf(n ast.Node) (float64, bool) {
 		}
 	case *ast.FloatNode:
 		return n.Value, true
+	case *ast.StringNode: // 1e-5, which YAML 1.2 takes for a number
+		if n.Token.Type == token.StringType {
+			v, err := strconv.ParseFloat(n.Value, 64)
+			return v, err == nil
+		}
 	}
 	return 0, false
 }

@@ -10,7 +10,6 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/pennyml/penny/tensor"
@@ -132,6 +131,15 @@ func (r *Recipe) resolve() error {
 		for _, k := range s.Settings.Validate(&s.Stage) {
 			note(key(k.Key), k.Err)
 		}
+		endless := s.Budget == (train.Budget{}) && s.Data.Epochs == 0
+		if endless && i < len(r.Stages)-1 {
+			note(key("budget"), errors.New("nothing ends the stage: give it a budget, or its data epochs"))
+		} else if endless && r.Budget == (train.Budget{}) {
+			note("budget", errors.New("nothing ends the run: give it steps, tokens, flops, dollars or minutes, or its data epochs"))
+		}
+	}
+	if len(r.Stages) == 1 {
+		r.Settings = r.Stages[0].Settings
 	}
 	return errors.Join(errs...)
 }
@@ -143,9 +151,4 @@ func (r *Recipe) Compute() (tensor.Compute, error) {
 		return 0, fmt.Errorf("precision is %q, want f32 or bf16", r.Precision)
 	}
 	return c, nil
-}
-
-// YAML is the resolved recipe as a file that gives the same run.
-func (r *Recipe) YAML() ([]byte, error) {
-	return yaml.MarshalWithOptions(r, yaml.Indent(2), yaml.IndentSequence(true))
 }

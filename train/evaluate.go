@@ -90,4 +90,3 @@ func losses(l *model.Learner, batch []model.Sequence) ([]float64, error) {
 	}
 	return list, err
 }
-

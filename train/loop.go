@@ -17,17 +17,21 @@ import (
 // trainer runs one stage.
 type trainer struct {
 	*Session
-	stage   *Stage
-	set     *Settings
-	learner *model.Learner
-	costs   costs
-	state   State
-	data    *data.Dataset
-	loader  *data.Loader
-	purpose ledger.Purpose
-	began   ledger.Sums // when this process took up the stage
-	end     End
+	stage    *Stage
+	set      *Settings
+	schedule optim.Schedule
+	learner  *model.Learner
+	costs    costs
+	state    State
+	data     *data.Dataset
+	loader   *data.Loader
+	purpose  ledger.Purpose
+	began    ledger.Sums // when this process took up the stage
+	end      End
 }
+
+// epochs is the end of a stage that has gone through its data as often as asked.
+const epochs = "epochs"
 
 var purposes = map[Kind]ledger.Purpose{Pretrain: ledger.Pretrain, SFT: ledger.SFT}
 
@@ -35,6 +39,7 @@ var purposes = map[Kind]ledger.Purpose{Pretrain: ledger.Pretrain, SFT: ledger.SF
 func (s *Session) begin(l *model.Learner, stage *Stage, set *Settings) (*trainer, error) {
 	t := &trainer{Session: s, stage: stage, set: set, learner: l, costs: costsOf(l.Config(), s.Recompute), purpose: purposes[stage.Kind]}
 	t.state = State{Progress: s.Progress.Clone(), Tensors: l.Tensors()}
+	t.began = s.Recorder.Totals().All
 	var err error
 	if t.state.Optimizer, err = optim.New(set.Optimizer, l.Params(), s.Pool); err != nil {
 		return nil, err
@@ -52,44 +57,81 @@ func (s *Session) begin(l *model.Learner, stage *Stage, set *Settings) (*trainer
 	if err != nil {
 		return nil, errors.Join(err, t.data.Close())
 	}
-	t.began = s.Recorder.Totals().All
 	return t, s.Recorder.Stage(stage.Name)
 }
 
 // place puts state and data where the stage begins or goes on.
 func (t *trainer) place() error {
 	p := &t.state.Progress
+	t.schedule = t.set.Schedule
 	if t.Restore != "" {
 		if err := t.state.Restore(t.Restore); err != nil {
 			return err
 		}
-		return t.loader.Seek(p.Cursor)
+		t.schedule.Steps = p.Steps // the budget may have been changed since
+		if p.Ended != epochs {
+			p.Ended = t.spent()
+		}
+		return errors.Join(t.schedule.Validate(), t.loader.Seek(p.Cursor))
 	}
-	p.Begin = Counts{p.Step, p.Tokens, p.FLOPs}
-	p.Updates, p.Losses, p.Skipped, p.ValLoss, p.Best, p.Done = 0, nil, 0, nil, nil, false
+	if t.schedule.Steps == 0 {
+		t.schedule.Steps = t.length()
+	}
+	if err := t.schedule.Validate(); err != nil {
+		return fmt.Errorf("schedule: %w", err)
+	}
+	p.Steps, p.Begin = t.schedule.Steps, Counts{p.Step, p.Tokens, p.FLOPs}
+	p.Updates, p.Losses, p.Skipped, p.ValLoss, p.Best, p.Ended = 0, nil, 0, nil, nil, ""
 	p.Cursor = t.loader.Cursor()
 	return nil
+}
+
+// length is the number of steps that the stage's budget, or else that of the run, and its data allow, by whichever ends first; 0 where neither time nor
+// money nor anything else tells beforehand.
+func (t *trainer) length() int {
+	b := t.stage.Budget
+	if b == (Budget{}) {
+		b = t.Budget
+	}
+	perStep := float64(t.set.Batch.Global * t.set.Data.Length)
+	flops := float64(t.set.Batch.Global) * float64(t.costs.trained*t.costs.sequence(t.set.Data.Length+1, t.set.Data.Length, t.modules()))
+	steps := math.Inf(1)
+	for _, bound := range []float64{float64(b.Steps), math.Ceil(float64(b.Tokens) / perStep), math.Ceil(b.FLOPs / flops)} {
+		if bound > 0 {
+			steps = min(steps, bound)
+		}
+	}
+	if steps > 1<<40 {
+		return 0
+	}
+	return int(steps)
 }
 
 // run makes the steps of a stage.
 func (t *trainer) run(ctx context.Context) (End, error) {
 	p := &t.state.Progress
 	t.end.Outcome = ledger.Done
+	if p.Ended != "" {
+		var err error
+		t.end.Reason = p.Ended
+		_, t.end.Budget = t.Recorder.Exhausted()
+		t.end.State, err = t.state.Hash()
+		return t.end, err
+	}
 	first := t.set.Eval.First && p.Step == p.Begin.Step && t.Restore == ""
 	if first {
 		if err := t.evaluate(); err != nil {
 			return t.end, err
 		}
 	}
-	for !p.Done {
-		t.spent()
-		if t.end.Reason != "" {
+	for {
+		if t.end.Reason = t.spent(); t.end.Reason != "" {
 			break
 		}
 		t.Recorder.Enter(t.purpose)
 		batch, err := t.loader.Next()
 		if errors.Is(err, io.EOF) {
-			t.end.Reason = "epochs"
+			t.end.Reason = epochs
 			break
 		}
 		if err == nil {
@@ -106,8 +148,8 @@ func (t *trainer) run(ctx context.Context) (End, error) {
 	return t.end, t.finish()
 }
 
-// spent says in end whether the budget of the stage or of the run is used up.
-func (t *trainer) spent() {
+// spent says what of the budget of the stage or of the run is used up; empty: nothing.
+func (t *trainer) spent() string {
 	p, b := &t.state.Progress, &t.stage.Budget
 	now := t.Recorder.Totals().All
 	for _, c := range []struct {
@@ -117,12 +159,14 @@ func (t *trainer) spent() {
 		{"flops", float64(p.FLOPs - p.Begin.FLOPs), b.FLOPs}, {"dollars", now.Dollars - t.began.Dollars, b.Dollars},
 		{"minutes", (now.Seconds - t.began.Seconds) / 60, b.Minutes}} {
 		if c.all > 0 && c.have >= c.all {
-			t.end.Reason = c.name
+			return c.name
 		}
 	}
-	if by, out := t.Recorder.Exhausted(); out {
-		t.end.Reason, t.end.Budget = by, true
+	by, out := t.Recorder.Exhausted()
+	if t.end.Budget = out; out {
+		return by
 	}
+	return ""
 }
 
 // step learns from one batch; then evaluates and saves where it is time to.
@@ -133,7 +177,7 @@ func (t *trainer) step(ctx context.Context, batch data.Batch) error {
 		return err
 	}
 	norm := o.Norm()
-	lr := t.set.Optimizer.LR * t.set.Schedule.At(p.Step-p.Begin.Step)
+	lr := t.set.Optimizer.LR * t.schedule.At(p.Step-p.Begin.Step)
 	fault := t.fault(stats.Loss, norm)
 	if fault == "" {
 		o.Step(lr, optim.ClipFactor(norm, t.set.Optimizer.Clip))
@@ -283,7 +327,9 @@ func (t *trainer) finish() error {
 			return err
 		}
 	}
-	p.Done = true
+	if !t.end.Budget || t.stage.Budget == (Budget{}) {
+		p.Ended = t.end.Reason
+	}
 	var err error
 	t.end.State, t.end.Path, err = t.Save(&t.state, t.learner.Config())
 	return err

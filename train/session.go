@@ -28,11 +28,10 @@ type Session struct {
 	DataDirs    []string // where relative paths of data are looked for
 	Cache       string   // for token files
 	Recompute   bool     // as the learners were told
+	Budget      Budget   // of the run, which the Recorder watches
 
 	Progress Progress // how far the run has come
 	Restore  string   // the checkpoint in the middle of a stage that the run goes on from; empty at the beginning of a stage
-
-	flops int64 // spent by this process
 }
 
 // End says how a stage ended.
@@ -47,8 +46,9 @@ type End struct {
 // ErrDiverged says that training came to nothing.
 var ErrDiverged = errors.New("training diverged")
 
-// Learn runs a stage of supervised learning to its end, or on from Restore. The learner is that of the stage's beginning, or of Restore.
-func (s *Session) Learn(ctx context.Context, l *model.Learner, stage *Stage, set *Settings) (End, error) {
+// Learn runs a stage of supervised learning to its end, or on from Restore. The learner is that of the stage's beginning, or of Restore. With export set, it
+// leaves the network as others read it.
+func (s *Session) Learn(ctx context.Context, l *model.Learner, stage *Stage, set *Settings, export *Export) (End, error) {
 	if s.Recorder == nil {
 		return End{}, ledger.ErrNoRecorder
 	}
@@ -57,11 +57,11 @@ func (s *Session) Learn(ctx context.Context, l *model.Learner, stage *Stage, set
 		return End{}, err
 	}
 	end, err := t.run(ctx)
-	if err == nil {
-		err = t.data.Close()
+	if err == nil && export != nil && end.Outcome == ledger.Done {
+		err = t.export(ctx, *export)
 	}
 	s.Progress, s.Restore = t.state.Progress, ""
-	return end, err
+	return end, errors.Join(err, t.data.Close())
 }
 
 // Save writes a checkpoint and records it.

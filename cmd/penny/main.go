@@ -23,6 +23,7 @@ type cli struct {
 	Chat       chatCmd       `cmd:"" help:"A conversation in the terminal."`
 	Inspect    inspectCmd    `cmd:"" help:"Show what a checkpoint is and what running it takes."`
 	Score      scoreCmd      `cmd:"" help:"Log-probability of ids or text."`
+	Train      trainCmd      `cmd:"" help:"Train a network by a recipe: pretraining, supervised fine-tuning."`
 	Perplexity perplexityCmd `cmd:"" help:"Perplexity of a text file, by llama.cpp's measure."`
 	Bench      benchCmd      `cmd:"" help:"Tokens a second, and the share of the machine's roofs."`
 	Convert    convertCmd    `cmd:"" help:"Rewrite a model: Hugging Face folder or GGUF file, in another format or storage type."`

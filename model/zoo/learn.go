@@ -10,12 +10,20 @@ import (
 
 // Learn opens a checkpoint of any format to go on learning from. All weights are decoded to memory, and the files are closed.
 func Learn(path string, o model.LearnOptions) (*model.Learner, error) {
+	return LearnAs(path, func(*model.Config) error { return nil }, o)
+}
+
+// LearnAs is Learn of a network whose configuration is to change first, as when its context is extended.
+func LearnAs(path string, change func(*model.Config) error, o model.LearnOptions) (*model.Learner, error) {
 	f := &Loaded{Path: path}
 	config, weights, err := f.read()
 	if err != nil {
 		return nil, err
 	}
-	l, err := learn(config, weights, o)
+	var l *model.Learner
+	if err = change(config); err == nil {
+		l, err = learn(config, weights, o)
+	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", path, err)
 	}

@@ -1,0 +1,34 @@
+package recipe
+
+import (
+	"fmt"
+	"strings"
+)
+
+// continues makes r, as it ran until now, go on as the recipe next says. Only what no step's result depends on may differ: budgets, checkpoints, export and
+// how many rows are run at a time.
+func (r *Recipe) continues(next *Recipe) error {
+	r.Budget, r.Checkpoint, r.Export = next.Budget, next.Checkpoint, next.Export
+	r.Batch.Micro = next.Batch.Micro
+	for i := range min(len(r.Stages), len(next.Stages)) {
+		r.Stages[i].Budget, r.Stages[i].Batch.Micro = next.Stages[i].Budget, next.Stages[i].Batch.Micro
+	}
+	was, err := r.YAML()
+	if err != nil {
+		return err
+	}
+	now, err := next.YAML()
+	if err != nil {
+		return err
+	}
+	if string(was) == string(now) {
+		return nil
+	}
+	before, after := strings.Split(string(was), "\n"), strings.Split(string(now), "\n")
+	for i, line := range before {
+		if i >= len(after) || line != after[i] {
+			return fmt.Errorf("the run was begun with another recipe, whose line %d is %q: it can go on with other budgets, checkpoints, export or batch.micro only", i+1, strings.TrimSpace(line))
+		}
+	}
+	return fmt.Errorf("the run was begun with another recipe, which ends at line %d", len(before))
+}

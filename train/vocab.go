@@ -1,0 +1,165 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/pennyml/penny/chat"
+	"github.com/pennyml/penny/convert"
+	"github.com/pennyml/penny/tokenizer"
+	"github.com/pennyml/penny/train/data"
+)
+
+// WriteVocabulary puts the vocabulary that a recipe asks for into an empty folder: one learnt from the text that c names, or that of a file or
+// checkpoint. It returns what is worth knowing about the translation.
+func WriteVocabulary(dir string, t *Tokenizer, m *Model, c data.Config, dirs []string) (notes []string, err error) {
+	switch t.Kind {
+	case "":
+		return convert.WriteVocabulary(m.From, dir)
+	case "file":
+		return convert.WriteVocabulary(t.Path, dir)
+	}
+	text, err := t.learn(c, dirs)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	settings := map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false}
+	for key, token := range map[string]string{"bos_token": t.BOS, "eos_token": t.EOS} {
+		if token == "" {
+			continue
+		}
+		if !slices.Contains(t.Special, token) {
+			return nil, fmt.Errorf("tokenizer: %s %q is not among the special tokens", key, token)
+		}
+		settings[key] = token
+	}
+	if t.BOS != "" {
+		settings["add_bos_token"] = true
+	}
+	if t.Template != "" {
+		if _, err := chat.Compile(t.Template, chat.Tokens{}); err != nil {
+			return nil, fmt.Errorf("tokenizer.chat_template: %w", err)
+		}
+		settings["chat_template"] = t.Template
+	}
+	config, err := json.MarshalIndent(settings, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return nil, errors.Join(writeSynced(filepath.Join(dir, "tokenizer.json"), text), writeSynced(filepath.Join(dir, "tokenizer_config.json"), append(config, '\n')))
+}
+
+// learn makes a tokenizer.json of text.
+func (t *Tokenizer) learn(c data.Config, dirs []string) ([]byte, error) {
+	if t.Kind == "byte" {
+		return tokenizer.TrainBytes(t.Special)
+	}
+	var failed error
+	texts := func(yield func(string) bool) {
+		for text, err := range textsOf(c, dirs) {
+			if err != nil {
+				failed = err
+				return
+			}
+			if !yield(text) {
+				return
+			}
+		}
+	}
+	var text []byte
+	var err error
+	if t.Kind == "char" {
+		text, err = tokenizer.TrainChars(t.Special, texts)
+	} else {
+		text, err = tokenizer.Train(tokenizer.TrainConfig{VocabSize: t.VocabSize, Special: t.Special}, texts)
+	}
+	return text, errors.Join(failed, err)
+}
+
+// textsOf are the texts that a vocabulary is learnt from: the files of the sources, which must be plain text.
+func textsOf(c data.Config, dirs []string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		c.Val = data.Val{}
+		paths, err := DataFiles(c, dirs)
+		if err != nil {
+			yield("", err)
+			return
+		}
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if !yield(string(text), err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// DataFiles are the files that the sources of c name, those held out included.
+func DataFiles(c data.Config, dirs []string) ([]string, error) {
+	var files []string
+	for _, s := range slices.Concat(c.Sources, c.Val.Sources) {
+		for _, pattern := range s.Files {
+			paths, err := findFiles(pattern, dirs)
+			if err != nil {
+				return nil, fmt.Errorf("data: %w", err)
+			}
+			files = append(files, paths...)
+		}
+	}
+	return files, nil
+}
+
+// findFiles are the files that a path or pattern names, in the first of the folders that has any.
+func findFiles(pattern string, dirs []string) ([]string, error) {
+	if len(dirs) == 0 || filepath.IsAbs(pattern) {
+		dirs = []string{""}
+	}
+	for _, dir := range dirs {
+		path := filepath.Join(dir, pattern)
+		if _, err := os.Stat(path); err == nil {
+			return []string{path}, nil
+		}
+		if found, err := filepath.Glob(path); err != nil || len(found) > 0 {
+			return found, err
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", pattern, fs.ErrNotExist)
+}
+
+// OpenVocabulary reads the vocabulary in a folder: as data takes it, and as files to put beside weights.
+func OpenVocabulary(dir string) (data.Vocabulary, map[string][]byte, error) {
+	var v data.Vocabulary
+	files := map[string][]byte{}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			files[name], err = os.ReadFile(filepath.Join(dir, name))
+		}
+		return err
+	})
+	if err != nil {
+		return v, nil, err
+	}
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(h, "%d %s %d\n", len(name), name, len(files[name]))
+		h.Write(files[name])
+	}
+	v.ID = hex.EncodeToString(h.Sum(nil))
+	if v.Tokenizer, err = tokenizer.Open(dir); err != nil {
+		return v, nil, err
+	}
+	source, err := chat.Open(dir)
+	if err == nil && len(source.Templates) > 0 {
+		v.Template, _, err = source.Template(false)
+	}
+	return v, files, err
+}

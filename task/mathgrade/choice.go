@@ -13,12 +13,13 @@ var (
 	letterPhrase = regexp.MustCompile(`(?i)(?:\banswer|\boption|\bchoice|答案)\b?\**\s*(?:is|are|:|：|是|为|选)*\**\s*(?:for sure|definitely|clearly|therefore|probably|most likely|option|choice|option:|:)?\s*[\\$*({\["']*(?:\\(?:text|textbf|mathrm|mathbf|boxed)\{)*\s*\(?([A-Ja-j])\)?(?:[\s.,:;)*}\]$"'\\]|$)`)
 	leadLetter   = regexp.MustCompile(`^\s*[*"'\[({\\$]*(?:\\(?:text|textbf|mathrm|mathbf)\{)?\(?([A-Ja-j])\)?(?:[.):}\]*"'$,]+(?:\s|$)|\s*$|\s+(?:because|and|since)\b)`)
 	bracketed    = regexp.MustCompile(`\(([A-J])\)`)
+	twoLetters   = regexp.MustCompile(`\b[A-J]\s+(?:or|and)\s+[A-J]\W*$`)
 	loneLetter   = regexp.MustCompile(`(?:^|[\s*$({])([A-J])(?:[.:;)}*$]|\s|$)`)
 )
 
 // Letter finds the option that a text chooses, as a capital letter up to last ("D" for four options), or "" when it chooses none. The rules,
 // first match wins: a box or answer tag that holds a letter; the last "the answer is X"; a text that starts with a letter set apart; the
-// last letter in brackets; the last letter standing alone, except the article A.
+// last letter in brackets; the last letter standing alone, except the article A. A text that ends with two letters chooses none.
 func Letter(text string, last byte) string {
 	if i := strings.LastIndex(text, "</think>"); i >= 0 {
 		text = text[i+len("</think>"):]
@@ -47,6 +48,9 @@ func Letter(text string, last byte) string {
 	if ms := bracketed.FindAllStringSubmatch(text, -1); len(ms) > 0 {
 		return pick(ms[len(ms)-1][1])
 	}
+	if twoLetters.MatchString(text) {
+		return ""
+	}
 	ms := loneLetter.FindAllStringSubmatch(text, -1)
 	for k := len(ms) - 1; k >= 0; k-- {
 		if l := ms[k][1]; l != "A" && l != "I" && l[0] <= last {
@@ -69,6 +73,9 @@ func gradeChoice(text, gold string, o Options, extract bool) (task.Verdict, bool
 	}
 	if want == "" {
 		return task.Verdict{}, false
+	}
+	if b := boxed(text); b != "" && !extract {
+		text = b
 	}
 	if m := leadLetter.FindStringSubmatch(text); !extract && m == nil {
 		return task.Verdict{}, false

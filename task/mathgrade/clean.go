@@ -29,7 +29,7 @@ func clean(s string) string {
 	}
 	s = strings.Trim(s, " \t\r\n\"")
 	for {
-		t := strings.TrimSpace(trailer.ReplaceAllString(s, ""))
+		t := strings.TrimSpace(trailer.ReplaceAllString(repeatingPoints(s), ""))
 		for _, w := range [][2]string{{"$$", "$$"}, {"$", "$"}, {`\(`, `\)`}, {`\[`, `\]`}, {`\\(`, `\\)`}, {`\\[`, `\\]`}, {`"`, `"`}, {"`", "`"}} {
 			if len(t) >= len(w[0])+len(w[1]) && strings.HasPrefix(t, w[0]) && strings.HasSuffix(t, w[1]) && !strings.HasSuffix(t, `\`+w[1]) &&
 				!strings.Contains(t[len(w[0]):len(t)-len(w[1])], w[0]) {
@@ -61,17 +61,18 @@ func clean(s string) string {
 	}
 	s = gluedOr.ReplaceAllString(s, "$1 $2 $3")
 	s = ordinal.ReplaceAllString(s, "$1$2")
-	s = temperature.ReplaceAllString(s, "$1")
-	if n, ok := numberWords[strings.ToLower(s)]; ok {
-		return n
+	s = temperature.ReplaceAllStringFunc(s, func(t string) string {
+		return map[byte]string{'C': ` \text{celsius}`, 'F': ` \text{fahrenheit}`}[strings.TrimRight(t, "} ")[len(strings.TrimRight(t, "} "))-1]]
+	})
+	if len(s) <= maxWorded {
+		s = rewritten(s)
+		if n, ok := spelled(s); ok {
+			return n
+		}
 	}
 	s = percentWord.ReplaceAllString(s, "${1}%")
 	return joinThousands(s)
 }
-
-// numberWords are answers spelled out.
-var numberWords = map[string]string{"zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10",
-	"eleven": "11", "twelve": "12", "thirteen": "13", "fourteen": "14", "fifteen": "15", "sixteen": "16", "seventeen": "17", "eighteen": "18", "nineteen": "19", "twenty": "20"}
 
 // joinThousands drops the commas of 1,234,567 outside brackets.
 func joinThousands(s string) string {

@@ -27,6 +27,7 @@ type bare struct {
 	unit    string
 	degrees bool
 	percent bool
+	modulus *expr.Node
 }
 
 func strip(n *expr.Node) bare {
@@ -43,6 +44,8 @@ func strip(n *expr.Node) bare {
 			b.degrees = true
 		case "percent":
 			b.percent = true
+		case "pmod":
+			b.modulus = b.n.Args[1]
 		default:
 			return b
 		}
@@ -116,9 +119,19 @@ func (c *comparer) quantities(p, g bare, depth int) result {
 	}
 	if p.degrees != g.degrees {
 		why = "only one has a degree sign"
-		if p.n.Has(func(n *expr.Node) bool { return n.Kind == expr.Sym && n.Name == "pi" }) && !p.degrees { // radians against degrees
+		if radians(p.n) && !p.degrees {
 			p.n = expr.Product(p.n, expr.Quotient(expr.Int(180), expr.Symbol("pi")))
 		}
+		if radians(g.n) && !g.degrees {
+			g.n = expr.Product(g.n, expr.Quotient(expr.Int(180), expr.Symbol("pi")))
+		}
+	}
+	switch {
+	case p.modulus == nil && g.modulus == nil:
+	case p.modulus == nil || g.modulus == nil:
+		why = "only one has a modulus"
+	case !c.compare(p.modulus, g.modulus, depth+1).lenient:
+		return no("structure", "different moduli")
 	}
 	if p.percent == g.percent {
 		return c.scalar(p.n, g.n, depth).when(why)
@@ -134,6 +147,13 @@ func (c *comparer) quantities(p, g bare, depth int) result {
 		return r.when(why)
 	}
 	return plain().loosen("the percent sign was left out").when(why)
+}
+
+// radians reports an angle that is not written in degrees: with pi, or as an inverse function.
+func radians(n *expr.Node) bool {
+	return n.Has(func(m *expr.Node) bool {
+		return m.Kind == expr.Sym && m.Name == "pi" || m.Kind == expr.Call && strings.HasPrefix(m.Name, "arc")
+	})
 }
 
 func (r result) when(why string) result {
@@ -329,10 +349,18 @@ func (c *comparer) items(p, g []*expr.Node, ordered bool, depth int, what string
 func (c *comparer) ratios(p, g *expr.Node, depth int) result {
 	if p.Kind == expr.Ratio && g.Kind == expr.Ratio {
 		r := c.items(p.Args, g.Args, true, depth, "parts of the ratio")
-		if r.lenient || hasUnit(p) || hasUnit(g) || len(p.Args) != 2 || len(g.Args) != 2 || isZero(p.Args[1]) || isZero(g.Args[1]) {
+		if r.lenient || hasUnit(p) || hasUnit(g) || len(p.Args) != len(g.Args) || len(p.Args) > maxItems {
 			return r
 		}
-		return c.scalar(expr.Quotient(p.Args[0], p.Args[1]), expr.Quotient(g.Args[0], g.Args[1]), depth).loosen("a ratio not in the same terms")
+		for i := 1; i < len(p.Args); i++ {
+			if isZero(p.Args[i]) || isZero(g.Args[i]) {
+				return r
+			}
+			if s := c.scalar(expr.Quotient(p.Args[0], p.Args[i]), expr.Quotient(g.Args[0], g.Args[i]), depth); !s.lenient {
+				return s
+			}
+		}
+		return lenient("exact", "the same ratio in other terms")
 	}
 	flat := func(n *expr.Node) *expr.Node {
 		if n.Kind == expr.Ratio && len(n.Args) == 2 && !isZero(n.Args[1]) {

@@ -2,6 +2,7 @@ package mathgrade
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pennyml/penny/task/mathgrade/expr"
@@ -32,10 +33,10 @@ type Extraction struct {
 
 var (
 	gsmMarker = regexp.MustCompile(`(?m)####[ \t]*(.+)$`)
-	phrase    = regexp.MustCompile(`(?i)(?:(?:final|correct|exact|simplified)\s+)?(?:\banswer|\boption|\bresult\s+is|\bthe\s+answer)\b\**\s*(?:to the (?:question|problem)\s*)?(?:is\s*:?|are\s*:?|:|=|：)\**\s*|(?:最终)?(?:答案|答)(?:是|为|：|:)+\s*|(?:因此|所以|故)(?:答案)?(?:是|为|选)\s*`)
+	phrase    = regexp.MustCompile(`(?i)(?:(?:final|correct|exact|simplified)\s+)?(?:\banswer|\boption|\bresult\s+is|\bthe\s+answer)\b\**\s*(?:to the (?:question|problem)\s*)?(?:is\s*:?|are\s*:?|:|=|：)\**\s*|(?:^|\n)\s*A:\s+|(?:最终)?(?:答案|答)(?:是|为|：|:)+\s*|(?:因此|所以|故)(?:答案)?(?:是|为|选)\s*`)
 	hope      = regexp.MustCompile(`(?is)\.?\s*I hope (?:it|this) is correct\.?.*$`)
 	mathEnv   = regexp.MustCompile(`(?s)\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|\$((?:[^$\\]|\\.)+?)\$|\\begin\{(?:align|equation|gather)\*?\}(.+?)\\end\{(?:align|equation|gather)\*?\}`)
-	lastNum   = regexp.MustCompile(`-?(?:\\?\$\s?)?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+,\d+|\d*\.?\d+)(?:\s*/\s*\d+)?(?:[eE][+-]?\d+)?(?:\s*\\?%)?`)
+	lastNum   = regexp.MustCompile(`\d+(?::\d+)+(?:\s*[AaPp]\.?[Mm]\b)?|-?(?:\\?\$\s?)?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+,\d+|\d*\.?\d+)(?:\s*/\s*\d+)?(?:[eE][+-]?\d+)?(?:\s*\\?%)?`)
 	boxUnit   = regexp.MustCompile(`^[\s$)\]\\]*(?:(?:percent|pct|percentage)\b|\\?%)`)
 	between   = regexp.MustCompile(`^[\s$\\()\[\].,;&]*(?:(?:\\quad|\\qquad|\\text|\{|\}|and|or|,|\s|\$|\\|&|for part|but|maybe|perhaps|possibly|respectively|\(\w\))[\s$.,;()\[\]"]*)*$`)
 	sentence  = regexp.MustCompile(`\.(?:\s|$)`)
@@ -76,6 +77,9 @@ func Extract(text string) Extraction {
 	}
 	if a, ok := afterPhrase(text); ok {
 		return Extraction{a, "answer phrase"}
+	}
+	if m := plural.FindStringSubmatch(t); m != nil {
+		return Extraction{m[1], "last number"}
 	}
 	if e := lastFormula(text); e.Rule != "" {
 		return e
@@ -246,8 +250,13 @@ func Marked(text string) (string, bool) {
 	return a, a != "" && !strings.EqualFold(a, "none")
 }
 
-// prose reports a list of words and mathematics, as in "Therefore, x = 5".
+// prose reports words beside mathematics, as in "Therefore, x = 5" or "So it is -3".
 func prose(n *expr.Node) bool {
+	if n.Has(func(m *expr.Node) bool {
+		return (m.Kind == expr.Add || m.Kind == expr.Mul || m.Kind == expr.Pow) && slices.ContainsFunc(m.Args, func(a *expr.Node) bool { return a.Kind == expr.Text })
+	}) {
+		return true
+	}
 	words := 0
 	for _, a := range n.Args {
 		if a.Kind == expr.Text {
@@ -308,6 +317,7 @@ func afterPhrase(text string) (string, bool) {
 		if line == "" {
 			continue
 		}
+		line = aside.ReplaceAllString(line, "")
 		if _, err := expr.Parse(clean(line)); err == nil {
 			return line, true
 		}
@@ -318,6 +328,12 @@ func afterPhrase(text string) (string, bool) {
 	}
 	return "", false
 }
+
+// plural is a sentence at the end that names several numbers: "the roots are 2 and 3".
+var plural = regexp.MustCompile(`(?i)\bare:?\s+((?:-?\d[\d./]*\s*,\s*)*-?\d[\d./]*\s*,?\s*(?:and|or)\s+-?\d+(?:[./]\d+)?)\s*\.?$`)
+
+// aside is a remark in brackets behind an answer.
+var aside = regexp.MustCompile(`\s*\((?i:since|because|as|i\.e\.|which|where|rounded|approximately|approx\.?|to the nearest|from|see|not|for|in)\b[^()]*(?:\([^()]*\)[^()]*)*\)\s*$|\s\((?i:(?:[a-z]{4,}[ -]?)+)\)\s*$`)
 
 var orWord = regexp.MustCompile(`\bor\s+\S+\s*$`)
 
@@ -337,7 +353,7 @@ func lastFormula(text string) Extraction {
 				}
 				inner := strings.TrimSpace(text[m[g]:m[g+1]])
 				if n, err := expr.Parse(clean(inner)); err == nil && n.Kind != expr.Text {
-					e, end = Extraction{inner, "mathematics"}, m[1]
+					e, end = Extraction{joined(text, ms[:k+1], inner), "mathematics"}, m[1]
 					if u := boxUnit.FindStringIndex(text[m[1]:]); u != nil {
 						e.Answer += `\%`
 					}
@@ -364,6 +380,35 @@ func lastFormula(text string) Extraction {
 		return Extraction{strings.TrimSpace(text[m[0]:m[1]]), "last number"}
 	}
 	return e
+}
+
+var joint = regexp.MustCompile(`^\s*,?\s*(or|and)\s*$|^\s*,\s*$`)
+
+// joined is the last formula with those before it that only "or", "and" or commas part from it: "$x=2$ or $x=3$" is one answer of two values. A
+// comma alone joins nothing.
+func joined(text string, ms [][]int, last string) string {
+	out, word := last, false
+	for k := len(ms) - 1; k > 0; k-- {
+		gap := joint.FindStringSubmatch(text[ms[k-1][1]:ms[k][0]])
+		if gap == nil || gap[1] == "" && !word {
+			break
+		}
+		inner := ""
+		for g := 2; g < len(ms[k-1]); g += 2 {
+			if ms[k-1][g] >= 0 {
+				inner = strings.TrimSpace(text[ms[k-1][g]:ms[k-1][g+1]])
+			}
+		}
+		if inner == "" || len(out)+len(inner) > 1000 {
+			break
+		}
+		sep := ", "
+		if gap[1] != "" {
+			sep, word = " "+gap[1]+" ", true
+		}
+		out = inner + sep + out
+	}
+	return out
 }
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }

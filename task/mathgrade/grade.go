@@ -4,6 +4,7 @@
 package mathgrade
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/pennyml/penny/task"
@@ -53,7 +54,29 @@ func Answer(pred, gold string, o Options) task.Verdict {
 	if b := boxed(pred); b != "" {
 		e.Answer = b
 	}
-	return verdict2(e, gold, o)
+	v := verdict2(e, gold, o)
+	if _, err := expr.Parse(clean(e.Answer)); err != nil && !v.Lenient && asserts(pred) {
+		if in := Extract(pred); in.Rule == "answer phrase" || in.Rule == "mathematics" || in.Rule == "last number" {
+			if w := verdict2(in, gold, o); w.Lenient { // a sentence with the answer in it
+				w.Strict, w.Right, w.Reward = false, w.Right && !o.Strict, 0
+				if w.Right {
+					w.Reward = 1
+				}
+				return w
+			}
+		}
+	}
+	return v
+}
+
+var (
+	wordIn  = regexp.MustCompile(`(?:^|[\s"'(])[A-Za-z]{2,}(?:$|[\s.,:;)])`)
+	denying = regexp.MustCompile(`(?i)[<>≤≥≠]|\\(?:n?leq?|n?geq?|neq?|lt|gt|not)\b|\b(?:not|neither|nor|or|never|no|cannot|unless|wrong)\b|n't`)
+)
+
+// asserts reports a sentence that states one thing.
+func asserts(s string) bool {
+	return len(s) <= maxWorded && len(wordIn.FindAllString(s, 2)) == 2 && !denying.MatchString(s)
 }
 
 // GSM8K grades a text by the marker #### of its last line, or by its last number where there is none. given says that the text is the
@@ -84,9 +107,11 @@ func GoldAnswer(gold string) string {
 	return gold
 }
 
+var emptyBox = regexp.MustCompile(`^\W*(?:boxed|fbox|framebox)\s*\{\s*\}\W*$`)
+
 func verdict2(e Extraction, gold string, o Options) task.Verdict {
 	switch {
-	case e.Rule == "" || strings.TrimSpace(e.Answer) == "":
+	case e.Rule == "" || strings.TrimSpace(e.Answer) == "" || emptyBox.MatchString(e.Answer):
 		return verdict(e, no("extraction", "no answer was found in the text"), o)
 	case strings.TrimSpace(gold) == "":
 		return verdict(e, no("extraction", "there is no expected answer to compare with"), o)
@@ -130,17 +155,25 @@ func compareText(pred, gold string) result {
 	}
 	pn, perr := expr.Parse(p)
 	gn, gerr := expr.Parse(g)
+	c := &comparer{budget: totalBudget}
+	var r result
 	if perr == nil && gerr == nil && !(pn.Kind == expr.Text && gn.Kind == expr.Text) {
-		c := &comparer{budget: totalBudget}
-		r := c.compare(pn, gn, 0)
-		if !r.lenient {
-			if a, ok := c.otherReadings(p, g, pn, gn); ok {
-				return a
-			}
+		if a, b := currency(p), currency(g); a != b && a != "" && b != "" {
+			return no("units", "amounts in "+a+" and in "+b)
 		}
-		return r
+		if x, y, ok := cents(p, g); ok {
+			pn, gn = x, y
+		}
+		r = c.compare(pn, gn, 0)
+	} else {
+		r = compareWords(p, g, perr, gerr)
 	}
-	return compareWords(p, g, perr, gerr)
+	if !r.lenient {
+		if a, ok := c.otherReadings(p, g, pn, gn); ok {
+			return a
+		}
+	}
+	return r
 }
 
 // sameWords accepts texts of letters only that are the same words, before any of them is read as a product of variables.
@@ -151,6 +184,9 @@ func sameWords(p, g string) (result, bool) {
 	wp, wg := words(p), words(g)
 	if len(wg) > 2 && wp == wg {
 		return lenient("words", "the same words without case, articles and punctuation"), true
+	}
+	if m := yesNo.FindStringSubmatch(p); m != nil {
+		wp = strings.ToLower(m[1])
 	}
 	a, ok1 := truth(wp)
 	b, ok2 := truth(wg)
@@ -185,6 +221,9 @@ func hasMath(s string) bool {
 	return strings.ContainsAny(s, "+-*/^=<>\\0123456789")
 }
 
+// yesNo is a sentence that begins with yes or no.
+var yesNo = regexp.MustCompile(`^(?i:(yes|no))\s*[,.;:!]`)
+
 func truth(w string) (val, ok bool) {
 	switch w {
 	case "yes", "y", "true", "t", "correct":
@@ -193,36 +232,4 @@ func truth(w string) (val, ok bool) {
 		return false, true
 	}
 	return false, false
-}
-
-// otherReadings tries what a comma may also mean: 1,22 as 1.22, and 1,234 as a list.
-func (c *comparer) otherReadings(p, g string, pn, gn *expr.Node) (result, bool) {
-	dp, dg := decimalComma(p), decimalComma(g)
-	if dp == p && dg == g {
-		return result{}, false
-	}
-	for _, pair := range [][2]string{{dp, g}, {p, dg}, {dp, dg}} {
-		a, err := expr.Parse(pair[0])
-		if err != nil {
-			continue
-		}
-		b, err := expr.Parse(pair[1])
-		if err != nil {
-			continue
-		}
-		if r := c.compare(a, b, 0); r.lenient {
-			return r.loosen("read with a decimal comma"), true
-		}
-	}
-	return result{}, false
-}
-
-// decimalComma reads d,dd as a decimal when that is the whole answer.
-func decimalComma(s string) string {
-	t := strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(s), "$"))
-	i := strings.IndexByte(t, ',')
-	if i < 1 || strings.Count(t, ",") != 1 || i+1 == len(t) || strings.Trim(t[i+1:], "0123456789") != "" || strings.Trim(strings.TrimPrefix(t[:i], "-"), "0123456789") != "" {
-		return s
-	}
-	return t[:i] + "." + t[i+1:]
 }

@@ -108,6 +108,9 @@ func (c *comparer) matrices(p, g, pm, gm *expr.Node, depth int) result {
 	if v == nil {
 		v, other = gm, p
 	}
+	if rows := nested(other); rows != nil && !vector(v) {
+		return c.matrices(v, rows, v, rows, depth).loosen("rows in brackets against a matrix")
+	}
 	if !vector(v) || other.Kind != expr.Group {
 		return no("structure", "a matrix against something else")
 	}
@@ -115,6 +118,21 @@ func (c *comparer) matrices(p, g, pm, gm *expr.Node, depth int) result {
 		return c.items(pm.Args, g.Args, true, depth, "components").loosen("a vector against a tuple")
 	}
 	return c.items(p.Args, gm.Args, true, depth, "components").loosen("a vector against a tuple")
+}
+
+// nested reads [[1,2],[3,4]] as a matrix; nil where n is none.
+func nested(n *expr.Node) *expr.Node {
+	if n.Kind != expr.Group && n.Kind != expr.List {
+		return nil
+	}
+	m := &expr.Node{Kind: expr.Matrix, Cols: len(n.Args[0].Args)}
+	for _, row := range n.Args {
+		if row.Kind != expr.Group || len(row.Args) != m.Cols {
+			return nil
+		}
+		m.Args = append(m.Args, row.Args...)
+	}
+	return m
 }
 
 func vector(m *expr.Node) bool { return m.Cols == 1 || m.Cols == len(m.Args) }

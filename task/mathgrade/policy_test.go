@@ -1,6 +1,36 @@
 package mathgrade
 
-import "testing"
+import (
+	_ "embed"
+	"strings"
+	"testing"
+)
+
+//go:embed testdata/judged.txt
+var judged string
+
+// TestJudged holds the lenient verdict on pairs judged by hand, one by one.
+func TestJudged(t *testing.T) {
+	n := 0
+	for line := range strings.Lines(judged) {
+		part := strings.Split(strings.TrimSuffix(line, "\n"), "~")
+		if strings.HasPrefix(line, "# ") {
+			continue
+		}
+		if len(part) != 3 {
+			t.Fatalf("%q", line)
+		}
+		v := Answer(part[1], part[2], Options{})
+		if text, ok := strings.CutPrefix(part[1], "t:"); ok {
+			v = Grade(text, part[2], Options{})
+		}
+		if v.Lenient != (part[0] == "T") {
+			t.Errorf("%q against %q: %v, want %s; %q by %s: %s", part[1], part[2], v.Lenient, part[0], v.Extracted, v.Stage, v.Reason)
+		}
+		n++
+	}
+	t.Logf("%d pairs", n)
+}
 
 // TestPolicy holds the lenient verdict on pairs of many kinds, both as given answers and as texts to extract from.
 func TestPolicy(t *testing.T) {
@@ -48,7 +78,7 @@ func TestPolicy(t *testing.T) {
 		{"5 dollars", "5", true},
 		{"$5", "5", true},
 		{`5\text{ dollars}`, `\$5`, true},
-		{`x^2+C`, `x^2+c`, false},
+		{`x^2+C`, `x^2+c`, true},
 		{`\frac{x^2}{2}+C`, `0.5x^2+C`, true},
 		{`e^{i\pi}`, "-1", true},
 		{`\cos\theta`, `\cos(\theta)`, true},
@@ -58,7 +88,7 @@ func TestPolicy(t *testing.T) {
 		{`\left\lfloor 3.7\right\rfloor`, "3", true},
 		{`2^{10}`, "1024", true},
 		{`0.\overline{3}`, `\frac13`, true},
-		{`0.333...`, `\frac13`, false},
+		{`0.333...`, `\frac13`, true},
 		{`\frac{a}{b}`, "a/b", true},
 		{`ab`, "ba", true},
 		{`(x-1)(x+1)`, "x^2-1", true},
@@ -103,7 +133,7 @@ func TestPolicy(t *testing.T) {
 		{`\{(1,2),(3,4)\}`, `(1,2),(3,4)`, true},
 		{`(1,2),(3,4)`, `(3,4),(1,2)`, true},
 		{`(1,2),(4,3)`, `(3,4),(1,2)`, false},
-		{"no solution", "No solutions", false},
+		{"no solution", "No solutions", true},
 		{`\text{no solution}`, `\text{No solution.}`, true},
 		{"[1, 2, 3]", "1, 2, 3", true},
 		{"{1, 2, 3}", "[1,2,3]", true},
@@ -267,13 +297,13 @@ func TestPolicyGiven(t *testing.T) {
 		{`\frac{1}{2}x + 3 = y`, `y = 0.5x+3`, true},
 		{`x^2+y^2=1`, `y^2 = 1 - x^2`, true},
 		{`k \in \mathbb{Z}`, `k \in \mathbb Z`, true},
-		{`n\pi, n \in \mathbb{Z}`, `k\pi, k\in\mathbb{Z}`, false},
+		{`n\pi, n \in \mathbb{Z}`, `k\pi, k\in\mathbb{Z}`, true},
 		{`\text{Monday}`, `\text{Tuesday}`, false},
 		{`\$1,234.50`, "1234.5", true},
 		{"1.234,50", "1234.5", false},
 		{`100^\circ\text{C}`, "100", true},
 		{`25^{\circ}\mathrm{F}`, "25", true},
-		{`5\,\Omega`, "5", false},
+		{`5\,\Omega`, "5", true},
 		{`6.02\times10^{23}`, `6.02e23`, true},
 		{`3.0\times 10^8\ \text{m/s}`, `3\times 10^8`, true},
 		{`8 \text{ square units}`, "8", true},
@@ -281,7 +311,7 @@ func TestPolicyGiven(t *testing.T) {
 		{`y=\frac{1}{2}x^2`, `x^2=2y`, true},
 		{`\left[\frac12,1\right)`, `[0.5,1)`, true},
 		{`\varnothing`, `\{\}`, true},
-		{`no real solutions`, `\emptyset`, false},
+		{`no real solutions`, `\emptyset`, true},
 	} {
 		v := Answer(c.p, c.g, Options{})
 		if v.Right != c.want {
@@ -312,8 +342,10 @@ func TestPolicyText(t *testing.T) {
 		{"答案：15", "15", true},
 		{"最终答案为 $\\frac{2}{3}$。", "2/3", true},
 		{"Thus the interval is $[2,5)$.", "[2,5)", true},
-		{"Thus $x=3$ and $y=4$.", "x=3,y=4", false},
-		{"The roots are $2$ and $3$.", "2,3", false},
+		{"Thus $x=3$ and $y=4$.", "x=3,y=4", true},
+		{"The roots are $2$ and $3$.", "2,3", true},
+		{"The value is $x = 3$ or $x = 4$.", "3,4", true},
+		{"The value is $x = 3$ or $x = 4$.", "4", false},
 		{"The answer is $2$ and $3$.", "2,3", true},
 		{"The area is $25\\pi$ square units.", "25\\pi", true},
 		{"It takes 3 hours and 20 minutes. The answer is 200 minutes.", "200", true},
@@ -329,7 +361,7 @@ func TestPolicyText(t *testing.T) {
 		{"The correct choice is D", "D", true},
 		{"Option A", "A", true},
 		{"\\boxed{\\text{(E)}}", "E", true},
-		{"Both A and B", "B", true},
+		{"Both A and B", "B", false},
 	} {
 		v := Grade(c.p, c.g, Options{})
 		if v.Right != c.want {

@@ -40,7 +40,7 @@ type regionSet []span1
 
 // setLike reports a node that can only mean a set of numbers.
 func setLike(n *expr.Node) bool {
-	return inequalities(n) || isSetCall(n) || n.Kind == expr.Sym && n.Name == "bbR" || n.Kind == expr.Rel || n.Kind == expr.Group && (n.Open == '[') != (n.Close == ']')
+	return inequalities(n) || isSetCall(n) || built(n) || halfReals(n) != "" || n.Kind == expr.Sym && n.Name == "bbR" || n.Kind == expr.Rel || n.Kind == expr.Group && (n.Open == '[') != (n.Close == ']')
 }
 
 const maxSpans = 60
@@ -64,6 +64,11 @@ func (c *comparer) region(n *expr.Node, depth int) regionSet {
 			return nil
 		}
 		return regionSet{{lo, hi}}
+	case halfReals(n) != "":
+		zero := end{v: ball.Int(0)}
+		return map[string]regionSet{"+": {{zero, end{inf: 1}}}, "-": {{end{inf: -1}, zero}}}[halfReals(n)]
+	case built(n):
+		return c.builtSet(n.Args[0], depth)
 	case n.Kind == expr.Set && len(n.Args) > 0 && len(n.Args) <= maxItems:
 		var out regionSet
 		for _, a := range n.Args {
@@ -92,6 +97,44 @@ func (c *comparer) region(n *expr.Node, depth int) regionSet {
 		return c.solve(n, depth)
 	}
 	return nil
+}
+
+// halfReals is the sign of \mathbb{R}^+ or \mathbb{R}^-.
+func halfReals(n *expr.Node) string {
+	if n.Kind == expr.Pow && n.Args[0].Kind == expr.Sym && n.Args[0].Name == "bbR" && n.Args[1].Kind == expr.Sym && (n.Args[1].Name == "+" || n.Args[1].Name == "-") {
+		return n.Args[1].Name
+	}
+	return ""
+}
+
+// built reports a set given by a condition, {x | 1 < x < 2}.
+func built(n *expr.Node) bool {
+	return n.Kind == expr.Set && len(n.Args) == 1 && n.Args[0].Kind == expr.Call && n.Args[0].Name == "where"
+}
+
+// builtSet is the set of reals with all the conditions of a where node.
+func (c *comparer) builtSet(w *expr.Node, depth int) regionSet {
+	v, out := w.Args[0], regionSet{{end{inf: -1}, end{inf: 1}}}
+	if v.Kind == expr.Rel && len(v.Args) == 2 && v.Ops[0] == "∈" {
+		if out = c.region(v.Args[1], depth+1); out == nil {
+			return nil
+		}
+		v = v.Args[0]
+	}
+	if v.Kind != expr.Sym || len(w.Args) > 7 {
+		return nil
+	}
+	for _, cond := range w.Args[1:] {
+		if cond.Kind != expr.Rel || len(cond.Vars()) != 1 || cond.Vars()[0] != v.Name {
+			return nil
+		}
+		r := c.solve(cond, depth+1)
+		if r == nil {
+			return nil
+		}
+		out = intersect(out, r)
+	}
+	return out
 }
 
 // inequalities reports a list of inequalities, such as x < 1 or x > 2.

@@ -21,6 +21,7 @@ func (c *comparer) scalar(p, g *expr.Node, depth int) result {
 	if r, ok := baseNumeral(p, g); ok {
 		return r
 	}
+	p, g = counted(p), counted(g)
 	a, b := value.Exact(p), value.Exact(g)
 	if a != nil && b != nil {
 		return c.rationals(p, g, a, b)
@@ -36,6 +37,26 @@ func (c *comparer) scalar(p, g *expr.Node, depth int) result {
 		return c.numeric(p, g)
 	}
 	return no("numeric", "different variables")
+}
+
+// counted reads C(5,2) and P(5,2) as numbers of choices.
+func counted(n *expr.Node) *expr.Node {
+	is := func(m *expr.Node) bool {
+		return m.Kind == expr.Call && (m.Name == "@C" || m.Name == "@P") && len(m.Args) == 2 && m.Args[0].Kind == expr.Num && m.Args[1].Kind == expr.Num
+	}
+	if !n.Has(is) {
+		return n
+	}
+	return n.Map(func(m *expr.Node) *expr.Node {
+		if !is(m) {
+			return m
+		}
+		b := expr.Apply("binom", m.Args...)
+		if m.Name == "@P" {
+			return expr.Product(b, expr.Apply("factorial", m.Args[1]))
+		}
+		return b
+	})
 }
 
 // baseNumeral compares where a base is written. Numerals in bases are compared as written, since the base is what was asked for: 52_8 is

@@ -224,6 +224,10 @@ func (p *parser) atom() (*Node, error) {
 			p.pos += 3
 			return Sum(t.num, Quotient(b.num, den.num)), nil
 		}
+		if b := p.peek(); t.num.Sig == 0 && t.num.Rat.IsInt() && b.kind == tNum && b.num.Sig == 0 && !b.num.Rat.IsInt() && !t.free { // 2½
+			p.take()
+			return Sum(t.num, b.num), nil
+		}
 		return t.num, nil
 	case tName:
 		return p.name(t)

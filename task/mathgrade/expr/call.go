@@ -341,7 +341,12 @@ func (p *parser) series(name string) (*Node, error) {
 		}
 		return Apply("@"+name, parts...), nil
 	}
-	return Apply(name, body, lo.Args[0], lo.Args[1], hi), nil
+	v := lo.Args[0]
+	if constants[v.Name] { // an index called i is no imaginary unit
+		v = Symbol(v.Name + " index")
+		body = body.Subst(lo.Args[0].Name, v)
+	}
+	return Apply(name, body, v, lo.Args[1], hi), nil
 }
 
 func (p *parser) limit() (*Node, error) {

@@ -54,13 +54,19 @@ var opNames = map[string]string{
 }
 
 var runeOps = map[rune]string{
-	'×': "*", '·': "*", '∙': "*", '⋅': "*", '÷': "/", '−': "-", '–': "-", '—': "-", '±': "±", '∓': "∓", '≤': "≤", '≥': "≥", '⩽': "≤", '⩾': "≥", '≠': "≠", '≈': "≈", '≡': "≡",
+	'×': "*", '·': "*", '∙': "*", '⋅': "*", '÷': "/", '⁄': "/", '∕': "/", '−': "-", '–': "-", '—': "-", '±': "±", '∓': "∓", '≤': "≤", '≥': "≥", '⩽': "≤", '⩾': "≥", '≠': "≠", '≈': "≈", '≡': "≡",
 	'∈': "∈", '∉': "∉", '∪': "∪", '∩': "∩", '∖': "∖", '→': "→", '°': "°", '′': "'", '（': "(", '）': ")", '，': ",", '；': ";", '：': ":", '、': ",", '⌊': "⌊", '⌋': "⌋",
 	'⌈': "⌈", '⌉': "⌉", '⟨': "⟨", '⟩': "⟩", '％': "%", '∣': "|", '∘': "∘", '“': "'", '”': "'", '’': "'", '＝': "=", '＋': "+", '－': "-",
 }
 
 // superscripts are digits raised by Unicode.
 var superscripts = map[rune]byte{'⁰': '0', '¹': '1', '²': '2', '³': '3', '⁴': '4', '⁵': '5', '⁶': '6', '⁷': '7', '⁸': '8', '⁹': '9', '⁻': '-'}
+
+// subscripts are digits lowered by Unicode.
+var subscripts = map[rune]byte{'₀': '0', '₁': '1', '₂': '2', '₃': '3', '₄': '4', '₅': '5', '₆': '6', '₇': '7', '₈': '8', '₉': '9'}
+
+// greekLetters are the names of Greek letters by Unicode, from alpha and Alpha on; the final sigma is no symbol of its own.
+var greekLetters = strings.Fields(`alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma sigma tau upsilon phi chi psi omega`)
 
 var fractions = map[rune][2]int64{'½': {1, 2}, '⅓': {1, 3}, '⅔': {2, 3}, '¼': {1, 4}, '¾': {3, 4}, '⅕': {1, 5}, '⅙': {1, 6}, '⅛': {1, 8}, '⅜': {3, 8}, '⅝': {5, 8}, '⅞': {7, 8}}
 
@@ -201,6 +207,14 @@ func (l *lexer) sign() error {
 		}
 		l.emit(tOp, "^")
 		l.toks = append(l.toks, token{kind: tNum, num: Rat(v)})
+	case subscripts[r] != 0:
+		s := string(subscripts[r])
+		for r, n := utf8.DecodeRuneInString(l.src[l.pos:]); subscripts[r] != 0 && len(s) < 6; r, n = utf8.DecodeRuneInString(l.src[l.pos:]) {
+			s += string(subscripts[r])
+			l.pos += n
+		}
+		l.emit(tOp, "_")
+		l.toks = append(l.toks, token{kind: tNum, num: literal(s, 0, 0)})
 	case fractions[r] != [2]int64{}:
 		f := fractions[r]
 		l.toks = append(l.toks, token{kind: tNum, num: Rat(big.NewRat(f[0], f[1]))})
@@ -214,13 +228,21 @@ func (l *lexer) sign() error {
 		l.emit(tName, "R")
 	case r == '√':
 		l.emit(tFunc, "sqrt")
+	case r == '¢':
+		l.emit(tText, "cents")
+	case r == '∛':
+		l.emit(tFunc, "cbrt")
 	case r == '$', r == '€', r == '£', r == '¥':
 		if strings.TrimFunc(l.src, func(r rune) bool { return r == '$' || r == '\\' || unicode.IsSpace(r) }) == "" {
 			return fmt.Errorf("nothing beside %q", r)
 		}
 	case unicode.IsLetter(r):
-		if r >= 'α' && r <= 'ω' || r >= 'Α' && r <= 'Ω' {
-			l.emit(tName, string(r))
+		if r >= 'α' && r <= 'ω' {
+			l.emit(tName, greekLetters[r-'α'])
+			return nil
+		}
+		if r >= 'Α' && r <= 'Ω' {
+			l.emit(tName, strings.ToUpper(greekLetters[r-'Α'][:1])+greekLetters[r-'Α'][1:])
 			return nil
 		}
 		start := l.pos - n

@@ -305,6 +305,9 @@ func (p *parser) term() (*Node, error) {
 
 // beside joins neighbours: 2 1/3 is a mixed number, anything else a product.
 func (p *parser) beside(a, b *Node) *Node {
+	if b.Kind == Call && (b.Name == "percent" || b.Name == "deg") && isFraction(b.Args[0]) && a.Kind == Num && a.Sig == 0 && a.Rat.IsInt() { // 33 1/3 %
+		return Apply(b.Name, p.beside(a, b.Args[0]))
+	}
 	if a.Kind == Num && a.Sig == 0 && a.Rat.IsInt() && isFraction(b) {
 		if a.Rat.Sign() < 0 {
 			return Sum(a, Negate(b))

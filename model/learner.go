@@ -23,10 +23,16 @@ type LearnOptions struct {
 
 	// Frozen says, by checkpoint name, what does not learn; nil: everything does.
 	Frozen func(name string) bool
+
+	// LoRA, when not nil, freezes the network and lets low-rank additions to its linear layers learn.
+	LoRA *LoRA
 }
 
 // Options are those of the network that a learner wraps: under the same compute, with caches that hold what the learner sees.
 func (o *LearnOptions) Options() (Options, error) {
+	if err := o.LoRA.validate(); err != nil {
+		return Options{}, err
+	}
 	switch o.Compute {
 	case tensor.Auto, tensor.F32:
 		return Options{Threads: o.Threads, Compute: tensor.F32, CacheType: dtype.F32}, nil

@@ -19,12 +19,16 @@ type learning struct {
 	params *grad.Params
 	half   bool // products read bf16 copies
 	frozen func(name string) bool
+	lora   *LoRA
 }
 
-// Learn makes the tensors that the network c takes from now on its parameters: in bf16 as well, if products are to read that. frozen says which
-// have no gradient; nil: all learn. A network read from a GGUF file becomes, in c too, the one that its Hugging Face folder would hold.
-func (w *Weights) Learn(c *Config, half bool, frozen func(name string) bool) *grad.Params {
-	w.learning = &learning{config: c, params: grad.NewParams(), half: half, frozen: frozen}
+// Learn makes the tensors that the network c takes from now on its parameters, as o says. A network read from a GGUF file becomes, in c too, the one
+// that its Hugging Face folder would hold.
+func (w *Weights) Learn(c *Config, o *LearnOptions) *grad.Params {
+	w.learning = &learning{config: c, params: grad.NewParams(), half: o.Compute == tensor.BF16, frozen: o.Frozen, lora: o.LoRA}
+	if o.LoRA != nil {
+		w.learning.frozen = func(string) bool { return true }
+	}
 	if w.format == GGUF {
 		c.Source = HuggingFace
 		if c.Arch == "llama" { // its rows are turned back below
@@ -71,8 +75,11 @@ func (w *Weights) learnMatrix(name string, m *tensor.Matrix) *tensor.Matrix {
 
 // add makes a parameter of values.
 func (l *learning) add(name string, value []float32, rows, cols int) *tensor.Matrix {
+	return l.matrix(name, value, rows, cols, l.frozen != nil && l.frozen(name))
+}
+
+func (l *learning) matrix(name string, value []float32, rows, cols int, frozen bool) *tensor.Matrix {
 	p := &grad.Param{Name: name, Shape: []int{rows, cols}, Value: value}
-	frozen := l.frozen != nil && l.frozen(name)
 	if !frozen {
 		p.Grad = make([]float32, len(value))
 	}

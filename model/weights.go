@@ -228,6 +228,9 @@ func (w *Weights) Linear(name string, rows, cols int, bias bool) nn.Linear {
 	if bias {
 		l.Bias = w.Vector(name+".bias", rows)
 	}
+	if w.learning != nil && l.W != nil {
+		l.Adapter = w.learning.adapter(name, rows, cols)
+	}
 	return l
 }
 

@@ -141,7 +141,7 @@ func (b *bench) gradients(t testing.TB, dy func(y []float32) []float32) (y []flo
 // blocks are the operations that have a backward, over sequences of the given rows.
 var blocks = map[string]func(b *bench, r *rand.Rand){
 	"linear": func(b *bench, r *rand.Rand) {
-		x, l := b.input(r, 13), Linear{b.matrix(r, 9, 13), b.vector(r, 9)}
+		x, l := b.input(r, 13), Linear{W: b.matrix(r, 9, 13), Bias: b.vector(r, 9)}
 		b.run = func() []float32 {
 			y := b.Arena.F32(b.Rows * 9)
 			l.Forward(b.Pass, y, b.in.Set(*x, b.Rows, 13))
@@ -150,11 +150,20 @@ var blocks = map[string]func(b *bench, r *rand.Rand){
 	},
 	"three linear over one": func(b *bench, r *rand.Rand) {
 		x := b.input(r, 130)
-		ls := []*Linear{{W: b.matrix(r, 7, 130)}, {W: b.matrix(r, 19, 130)}, {b.matrix(r, 3, 130), b.vector(r, 3)}}
+		ls := []*Linear{{W: b.matrix(r, 7, 130)}, {W: b.matrix(r, 19, 130)}, {W: b.matrix(r, 3, 130), Bias: b.vector(r, 3)}}
 		b.run = func() []float32 {
 			y0, y1, y2 := b.Arena.F32(b.Rows*7), b.Arena.F32(b.Rows*19), b.Arena.F32(b.Rows*3)
 			b.forwardAll(b.in.Set(*x, b.Rows, 130), ls, y0, y1, y2)
 			return join(b, y0, y1, y2)
+		}
+	},
+	"linear with adapter": func(b *bench, r *rand.Rand) {
+		x := b.input(r, 21)
+		l := Linear{b.matrix(r, 9, 21), b.vector(r, 9), &Adapter{b.matrix(r, 4, 21), b.matrix(r, 9, 4), 0.5}}
+		b.run = func() []float32 {
+			y := b.Arena.F32(b.Rows * 9)
+			l.Forward(b.Pass, y, b.in.Set(*x, b.Rows, 21))
+			return y
 		}
 	},
 	"norm": func(b *bench, r *rand.Rand) {
@@ -173,12 +182,12 @@ var blocks = map[string]func(b *bench, r *rand.Rand){
 	},
 	"mlp": func(b *bench, r *rand.Rand) {
 		x, h := b.input(r, 20), b.input(r, 20)
-		m := MLP{Linear{b.matrix(r, 33, 20), b.vector(r, 33)}, Linear{W: b.matrix(r, 33, 20)}, Linear{b.matrix(r, 20, 33), b.vector(r, 20)}}
+		m := MLP{Linear{W: b.matrix(r, 33, 20), Bias: b.vector(r, 33)}, Linear{W: b.matrix(r, 33, 20)}, Linear{W: b.matrix(r, 20, 33), Bias: b.vector(r, 20)}}
 		b.run = func() []float32 { return m.Forward(b.Pass, *x, *h) }
 	},
 	"attention": func(b *bench, r *rand.Rand) {
 		x, h := b.input(r, 20), b.input(r, 20)
-		a := Attention{Q: Linear{b.matrix(r, 40, 20), b.vector(r, 40)}, K: Linear{W: b.matrix(r, 20, 20)}, V: Linear{W: b.matrix(r, 20, 20)},
+		a := Attention{Q: Linear{W: b.matrix(r, 40, 20), Bias: b.vector(r, 40)}, K: Linear{W: b.matrix(r, 20, 20)}, V: Linear{W: b.matrix(r, 20, 20)},
 			O: Linear{W: b.matrix(r, 20, 40)}, QNorm: b.vector(r, 10), KNorm: b.vector(r, 10), NormEps: 1e-5, Heads: 4, KVHeads: 2, HeadDim: 10,
 			Rope: NewRopeTable(&Rope{Dim: 10, Theta: 10})}
 		b.layout = a.CacheLayout(dtype.F32)

@@ -30,7 +30,7 @@ var goldenOps = map[string]struct {
 }{
 	"linear": {[]int{7}, []string{"dx", "dw", "db"}, func(t *testing.T, c recorded, b *bench) {
 		x := b.given(c.floats(t, "linear.x"))
-		l := Linear{b.givenMatrix(c.floats(t, "linear.w"), 9, 13), b.givenVector(c.floats(t, "linear.b"))}
+		l := Linear{W: b.givenMatrix(c.floats(t, "linear.w"), 9, 13), Bias: b.givenVector(c.floats(t, "linear.b"))}
 		b.run = func() []float32 {
 			y := b.Arena.F32(7 * 9)
 			l.Forward(b.Pass, y, b.in.Set(*x, 7, 13))

@@ -7,10 +7,11 @@ import (
 	"github.com/pennyml/penny/tensor"
 )
 
-// Linear is y = x·Wᵀ + Bias.
+// Linear is y = x·Wᵀ + Bias, and what an adapter adds.
 type Linear struct {
-	W    *tensor.Matrix
-	Bias []float32 // nil for none
+	W       *tensor.Matrix
+	Bias    []float32 // nil for none
+	Adapter *Adapter  // nil for none
 }
 
 // Forward computes y for every row of in.
@@ -19,6 +20,9 @@ func (l *Linear) Forward(p *Pass, y []float32, in *tensor.Input) {
 	l.addBias(y)
 	if p.Tape != nil {
 		p.linearBack(in.X, in.M, []*Linear{l}, y)
+	}
+	if l.Adapter != nil {
+		l.Adapter.forward(p, y, in)
 	}
 }
 
@@ -66,6 +70,11 @@ func (p *Pass) forwardAll(in *tensor.Input, layers []*Linear, ys ...[]float32) {
 	}
 	if p.Tape != nil {
 		p.linearBack(in.X, in.M, layers, ys...)
+	}
+	for i, l := range layers {
+		if l.Adapter != nil {
+			l.Adapter.forward(p, ys[i], in)
+		}
 	}
 }
 

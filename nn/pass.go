@@ -34,6 +34,7 @@ type Pass struct {
 	Route func(layer int, ids []int32, weights []float32)
 
 	in, inner tensor.Input      // what a block multiplies: its input, and what lies between its two products
+	low       tensor.Input      // between those of an adapter
 	products  [4]tensor.Product // of one MatMuls
 	problems  []attn.Problem
 	gradients []attn.Gradient

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/pennyml/penny/model"
-	"github.com/pennyml/penny/tensor"
 )
 
 // Learn opens a checkpoint of any format to go on learning from. All weights are decoded to memory, and the files are closed.
@@ -54,7 +53,7 @@ func learn(c *model.Config, w *model.Weights, o model.LearnOptions) (*model.Lear
 	if err != nil {
 		return nil, err
 	}
-	params := w.Learn(c, options.Compute == tensor.BF16, o.Frozen)
+	params := w.Learn(c, &o)
 	net, err := build(c, w, options)
 	if err != nil {
 		return nil, err

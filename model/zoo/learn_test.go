@@ -170,20 +170,22 @@ func TestSamplerIsLearner(t *testing.T) {
 		}
 		defer l.Close()
 		batch := randomBatch(r, 5, c.Vocab)
-		got, err := l.Logprobs(batch)
-		if err != nil {
-			t.Fatal(err)
+		checkSampler(t, l, batch)
+	}
+}
+
+func checkSampler(t *testing.T, l *model.Learner, batch []model.Sequence) {
+	t.Helper()
+	got, vocab := logprobs(t, l, batch), l.Config().Vocab
+	for i, s := range batch {
+		var want []float32
+		logits := run(t, l.Model(), s.IDs[:len(s.IDs)-1], 1+i)
+		for j, id := range s.IDs[1:] {
+			row := logits[j*vocab:][:vocab]
+			want = append(want, row[id]-vec.LogSumExp(row))
 		}
-		for i, s := range batch {
-			var want []float32
-			logits := run(t, l.Model(), s.IDs[:len(s.IDs)-1], 1+r.IntN(5))
-			for j, id := range s.IDs[1:] {
-				row := logits[j*c.Vocab:][:c.Vocab]
-				want = append(want, row[id]-vec.LogSumExp(row))
-			}
-			if !sameBits(got[i], want) {
-				t.Errorf("%s: sequence %d: learner %v, sampler %v", arch, i, got[i], want)
-			}
+		if !sameBits(got[i], want) {
+			t.Errorf("%s, sequence %d: learner %v, sampler %v", l.Config().Arch, i, got[i], want)
 		}
 	}
 }

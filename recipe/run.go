@@ -12,6 +12,7 @@ import (
 	"github.com/pennyml/penny/model"
 	"github.com/pennyml/penny/model/zoo"
 	"github.com/pennyml/penny/run"
+	"github.com/pennyml/penny/run/tensorboard"
 	"github.com/pennyml/penny/train"
 )
 
@@ -24,7 +25,6 @@ type Options struct {
 	Cache   string  // for token files
 	Roof    float64 // the machine's measured FLOP/s; 0: utilisation is not shown
 	View    run.View
-	Events  run.Sink
 	Notes   func(string) // is told what is worth knowing
 }
 
@@ -186,11 +186,16 @@ func (x *runner) record() error {
 	s.Dir, s.Budget, s.Cache, s.Recompute = x.dir.Path, x.Budget, x.o.Cache, x.Recompute
 	s.Checkpoints = train.Checkpoints{Dir: x.dir.Join(run.CheckpointsDir), Policy: x.Checkpoint}
 	var err error
-	if s.Vocab, s.Files, err = train.OpenVocabulary(x.dir.Join(vocabDir)); err != nil {
+	s.VocabDir = x.dir.Join(vocabDir)
+	if s.Vocab, err = train.OpenVocabulary(s.VocabDir); err != nil {
+		return errors.Join(err, x.dir.Close())
+	}
+	events, err := tensorboard.Open(x.dir.Join(run.TensorBoardDir), int64(p.Step))
+	if err != nil {
 		return errors.Join(err, x.dir.Close())
 	}
 	b := x.Budget
-	s.Recorder, err = run.Record(x.dir, run.Options{Threads: x.o.Threads, Roof: x.o.Roof, Formula: train.Formula, View: x.o.View, Events: x.o.Events,
+	s.Recorder, err = run.Record(x.dir, run.Options{Threads: x.o.Threads, Roof: x.o.Roof, Formula: train.Formula, View: x.o.View, Events: events,
 		Budget: run.Budget{Steps: int64(b.Steps), Tokens: b.Tokens, FLOPs: b.FLOPs, Dollars: b.Dollars, Minutes: b.Minutes},
 		Resume: x.o.Resume && ledger.Exists(x.dir.Join(run.LedgerFile)), Step: int64(p.Step), Tokens: p.Tokens})
 	if err != nil {

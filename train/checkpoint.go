@@ -12,9 +12,11 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pennyml/penny/convert"
 	"github.com/pennyml/penny/dtype"
 	"github.com/pennyml/penny/format/safetensors"
 	"github.com/pennyml/penny/grad"
+	"github.com/pennyml/penny/model"
 )
 
 // Checkpoints is the folder of a run's checkpoints. Each is a folder of its own, named after its step: a Hugging Face checkpoint with the master
@@ -35,9 +37,9 @@ const (
 // maxShard bounds the files of weights.
 const maxShard = 4 << 30
 
-// Save writes the state with the model's other files (config.json, tokenizer.json and so on), then removes what the policy does not keep. It returns
-// the folder. What a kill leaves unfinished is removed by the next Save.
-func (c *Checkpoints) Save(s *State, files map[string][]byte) (string, error) {
+// Save writes the state of a run of the network config, with the files of its vocabulary, then removes what the policy does not keep. It returns the
+// folder. What a kill leaves unfinished is removed by the next Save.
+func (c *Checkpoints) Save(s *State, config *model.Config, vocab string) (string, error) {
 	if err := os.MkdirAll(c.Dir, 0o777); err != nil {
 		return "", err
 	}
@@ -48,7 +50,7 @@ func (c *Checkpoints) Save(s *State, files map[string][]byte) (string, error) {
 	if err := os.Mkdir(temp, 0o777); err != nil {
 		return "", err
 	}
-	if err := s.write(temp, files); err != nil {
+	if err := s.write(temp, config, vocab); err != nil {
 		return "", errors.Join(err, os.RemoveAll(temp))
 	}
 	path := filepath.Join(c.Dir, fmt.Sprintf("%s%08d", stepPrefix, s.Step))
@@ -61,13 +63,18 @@ func (c *Checkpoints) Save(s *State, files map[string][]byte) (string, error) {
 	return path, c.prune()
 }
 
-func (s *State) write(dir string, files map[string][]byte) error {
-	for name, text := range files {
-		if err := writeSynced(filepath.Join(dir, name), text); err != nil {
-			return err
-		}
+func (s *State) write(dir string, config *model.Config, vocab string) error {
+	text, err := convert.HFConfig(config, dtype.F32)
+	if err != nil {
+		return err
 	}
-	if err := WriteWeights(dir, s.Tensors, dtype.F32); err != nil {
+	if err := writeSynced(filepath.Join(dir, "config.json"), text); err != nil {
+		return err
+	}
+	if _, err := convert.WriteVocabulary(vocab, dir); err != nil {
+		return err
+	}
+	if err := writeWeights(dir, s.Tensors); err != nil {
 		return err
 	}
 	w := safetensors.Writer{}
@@ -75,27 +82,19 @@ func (s *State) write(dir string, files map[string][]byte) error {
 	if err := w.WriteFile(filepath.Join(dir, optimizerFile)); err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(s.Progress, "", "  ")
-	if err != nil {
+	if text, err = json.MarshalIndent(s.Progress, "", "  "); err != nil {
 		return err
 	}
 	return errors.Join(writeSynced(filepath.Join(dir, stateFile), append(text, '\n')), syncFolder(dir))
 }
 
-// WriteWeights writes tensors into a Hugging Face folder, as F32 or BF16. A tensor that is kept in bf16 only is written so.
-func WriteWeights(dir string, tensors []*grad.Param, t dtype.Type) error {
+// writeWeights writes tensors exactly, with the names and shapes of a Hugging Face checkpoint.
+func writeWeights(dir string, tensors []*grad.Param) error {
 	w := safetensors.Writer{Metadata: map[string]string{"format": "pt"}}
 	for _, p := range tensors {
-		switch {
-		case p.Value == nil:
+		if p.Value == nil {
 			w.Add(p.Name, dtype.BF16, p.Shape, put(halfBytes(p.Half)))
-		case t == dtype.BF16:
-			half := make([]uint16, len(p.Value))
-			for i, v := range p.Value {
-				half[i] = dtype.F32ToBF16(v)
-			}
-			w.Add(p.Name, dtype.BF16, p.Shape, put(halfBytes(half)))
-		default:
+		} else {
 			w.Add(p.Name, dtype.F32, p.Shape, put(floatBytes(p.Value)))
 		}
 	}

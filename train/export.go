@@ -22,25 +22,14 @@ func (t *trainer) export(ctx context.Context, e Export) error {
 	if e.Type == "bf16" {
 		typ = dtype.BF16
 	}
-	files, err := t.modelFiles(t.learner.Config(), typ)
-	if err != nil {
-		return err
-	}
 	dir := filepath.Join(t.Dir, ModelDir)
 	temp := dir + ".writing"
-	if err := errors.Join(os.RemoveAll(temp), os.Mkdir(temp, 0o777)); err != nil {
+	if err := os.RemoveAll(temp); err != nil {
 		return err
 	}
-	for name, text := range files {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(temp, name)), 0o777); err != nil {
-			return err
-		}
-		if err := writeSynced(filepath.Join(temp, name), text); err != nil {
-			return err
-		}
-	}
-	if err := WriteWeights(temp, t.learner.Tensors(), typ); err != nil {
-		return err
+	_, err := convert.Export(ctx, temp, t.learner.Config(), t.learner.Tensors(), convert.ExportOptions{Type: typ, Beside: t.VocabDir, Threads: t.Pool.Threads()})
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
 	}
 	if err := errors.Join(os.RemoveAll(dir), os.Rename(temp, dir)); err != nil {
 		return err

@@ -181,6 +181,7 @@ func (t *trainer) step(ctx context.Context, batch data.Batch) error {
 	fault := t.fault(stats.Loss, norm)
 	if fault == "" {
 		o.Step(lr, optim.ClipFactor(norm, t.set.Optimizer.Clip))
+		t.learner.UpdateBiases(float32(t.set.Loss.Gamma))
 		if t.state.Average != nil {
 			t.state.Average.Update()
 		}
@@ -199,7 +200,7 @@ func (t *trainer) step(ctx context.Context, batch data.Batch) error {
 	} else {
 		p.Loss = &stats.Loss
 	}
-	row := run.Row{Step: int64(p.Step), Tokens: p.Tokens, Loss: stats.Loss, LR: lr, GradNorm: norm}
+	row := run.Row{Step: int64(p.Step), Tokens: p.Tokens, Loss: stats.Loss, LR: lr, GradNorm: norm, Extra: t.extra(stats)}
 	if fault != "" {
 		if err := t.diverged(fault, row, flops, positions(batch.Rows)); err != nil {
 			return err
@@ -210,7 +211,10 @@ func (t *trainer) step(ctx context.Context, batch data.Batch) error {
 
 // accumulate runs the micro-batches of a batch forward and back, in order.
 func (t *trainer) accumulate(batch data.Batch) (model.Stats, int64, error) {
-	loss := &model.CrossEntropy{Weight: float32(1 / float64(max(batch.Learnt, 1))), ZLoss: float32(t.set.Loss.ZLoss)}
+	loss, err := t.losses(batch)
+	if err != nil {
+		return model.Stats{}, 0, err
+	}
 	micro := t.set.Batch.Micro
 	if micro == 0 {
 		micro = len(batch.Rows)
@@ -230,6 +234,35 @@ func (t *trainer) accumulate(batch data.Batch) (model.Stats, int64, error) {
 		t.Recorder.Spend(t.purpose, flops, positions(rows))
 	}
 	return t.learner.Finish(), all, nil
+}
+
+// losses sets up what a batch is learnt by: means over all of it, however it is cut.
+func (t *trainer) losses(batch data.Batch) (*model.CrossEntropy, error) {
+	w, ahead := &t.set.Loss, 0
+	sequences := sequencesOf(batch.Rows)
+	for i := range sequences {
+		ahead += sequences[i].PredictionsAhead()
+	}
+	mean := func(weight float64, n int) float32 { return float32(weight / float64(max(n, 1))) }
+	if t.modules() {
+		if err := t.learner.LearnAhead(&model.CrossEntropy{Weight: mean(w.MTP, ahead), ZLoss: float32(w.ZLoss)}); err != nil {
+			return nil, err
+		}
+	}
+	t.learner.BalanceSequences(mean(w.Balance, len(sequences)))
+	return &model.CrossEntropy{Weight: mean(1, batch.Learnt), ZLoss: float32(w.ZLoss)}, nil
+}
+
+// extra are the figures that only some networks have.
+func (t *trainer) extra(s model.Stats) map[string]float64 {
+	m := map[string]float64{}
+	if t.modules() {
+		m["mtp_loss"] = s.AheadLoss / t.set.Loss.MTP
+	}
+	if t.learner.Config().MoE != nil {
+		m["balance_loss"], m["max_violation"] = s.Balance, t.learner.MaxViolation()
+	}
+	return m
 }
 
 // modules reports whether multi-token prediction is learnt.

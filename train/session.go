@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/pennyml/penny/convert"
-	"github.com/pennyml/penny/dtype"
 	"github.com/pennyml/penny/internal/par"
 	"github.com/pennyml/penny/ledger"
 	"github.com/pennyml/penny/model"
@@ -23,7 +21,7 @@ type Session struct {
 	Recorder    *run.Recorder
 	Checkpoints Checkpoints
 	Vocab       data.Vocabulary
-	Files       map[string][]byte // of the model besides weights and config.json
+	VocabDir    string // the files of Vocab
 	Pool        *par.Pool
 	DataDirs    []string // where relative paths of data are looked for
 	Cache       string   // for token files
@@ -72,11 +70,7 @@ func (s *Session) Save(state *State, c *model.Config) (ledger.Hash, string, erro
 	if err != nil {
 		return "", "", err
 	}
-	files, err := s.modelFiles(c, dtype.F32)
-	if err != nil {
-		return "", "", err
-	}
-	path, err := s.Checkpoints.Save(state, files)
+	path, err := s.Checkpoints.Save(state, c, s.VocabDir)
 	if err != nil {
 		return "", "", fmt.Errorf("checkpoint of step %d: %w", state.Step, err)
 	}
@@ -85,17 +79,4 @@ func (s *Session) Save(state *State, c *model.Config) (ledger.Hash, string, erro
 		return "", "", err
 	}
 	return sum, path, s.Recorder.Checkpoint(int64(state.Step), state.Tokens, sum, inside)
-}
-
-// modelFiles are the small files of a Hugging Face folder with weights of type t.
-func (s *Session) modelFiles(c *model.Config, t dtype.Type) (map[string][]byte, error) {
-	config, err := convert.HFConfig(c, t)
-	if err != nil {
-		return nil, err
-	}
-	files := map[string][]byte{"config.json": config}
-	for name, text := range s.Files {
-		files[name] = text
-	}
-	return files, nil
 }

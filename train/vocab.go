@@ -1,20 +1,18 @@
 package train
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/pennyml/penny/chat"
 	"github.com/pennyml/penny/convert"
+	"github.com/pennyml/penny/run"
 	"github.com/pennyml/penny/tokenizer"
 	"github.com/pennyml/penny/train/data"
 )
@@ -135,31 +133,19 @@ func findFiles(pattern string, dirs []string) ([]string, error) {
 	return nil, fmt.Errorf("%s: %w", pattern, fs.ErrNotExist)
 }
 
-// OpenVocabulary reads the vocabulary in a folder: as data takes it, and as files to put beside weights.
-func OpenVocabulary(dir string) (data.Vocabulary, map[string][]byte, error) {
-	var v data.Vocabulary
-	files := map[string][]byte{}
-	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, e fs.DirEntry, err error) error {
-		if err == nil && e.Type().IsRegular() {
-			files[name], err = os.ReadFile(filepath.Join(dir, name))
-		}
-		return err
-	})
+// OpenVocabulary reads the vocabulary in a folder.
+func OpenVocabulary(dir string) (data.Vocabulary, error) {
+	sum, _, err := run.HashTree(dir)
 	if err != nil {
-		return v, nil, err
+		return data.Vocabulary{}, err
 	}
-	h := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		fmt.Fprintf(h, "%d %s %d\n", len(name), name, len(files[name]))
-		h.Write(files[name])
-	}
-	v.ID = hex.EncodeToString(h.Sum(nil))
+	v := data.Vocabulary{ID: string(sum)}
 	if v.Tokenizer, err = tokenizer.Open(dir); err != nil {
-		return v, nil, err
+		return v, err
 	}
 	source, err := chat.Open(dir)
 	if err == nil && len(source.Templates) > 0 {
 		v.Template, _, err = source.Template(false)
 	}
-	return v, files, err
+	return v, err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pennyml/penny/recipe"
 	rundir "github.com/pennyml/penny/run"
+	"github.com/pennyml/penny/run/view"
 )
 
 type trainCmd struct {
@@ -42,7 +43,13 @@ func (c *trainCmd) Run() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	result, err := r.Run(ctx, recipe.Options{Dir: c.Out, Resume: c.Resume, Version: version, Threads: c.Threads, Cache: filepath.Join(h, "tokens"),
+	roofs, _ := measureRoofs(c.Threads)
+	roof := roofs.F32
+	if r.Precision == "bf16" {
+		roof = roofs.BF16
+	}
+	result, err := r.Run(ctx, recipe.Options{Dir: c.Out, Resume: c.Resume, Version: version, Threads: c.Threads, Cache: filepath.Join(h, "tokens"), Roof: roof * 1e9,
+		View:  view.New(os.Stderr, view.Options{Title: r.About}),
 		Notes: func(s string) { fmt.Fprintln(os.Stderr, "note:", s) }})
 	if err != nil {
 		return err
@@ -74,7 +81,9 @@ func (c *trainCmd) load() (*recipe.Recipe, error) {
 		return nil, hinted{err, "recipes that come with the source are in recipes/"}
 	}
 	if err == nil && c.Out == "" {
-		c.Out = filepath.Join("runs", r.Name)
+		if c.Out = filepath.Join("runs", r.Name); !c.Resume {
+			c.Out = rundir.NewPath("runs", r.Name)
+		}
 	}
 	return r, err
 }

@@ -170,7 +170,8 @@ func (l *Learner) Finish() Stats {
 	return s
 }
 
-// Accumulate runs a part of a batch forward and back and adds to the gradients. It returns what this part came to.
+// Accumulate runs a part of a batch forward and back and adds to the gradients. It returns what this part came to. After an error of the loss the
+// batch has to begin again.
 func (l *Learner) Accumulate(batch []Sequence, loss Loss) (Stats, error) {
 	if err := l.begin(batch); err != nil {
 		return Stats{}, err
@@ -187,6 +188,7 @@ func (l *Learner) Accumulate(batch []Sequence, loss Loss) (Stats, error) {
 	}
 	before := l.stats
 	if err := l.learn(loss); err != nil {
+		l.open, l.stats = false, Stats{}
 		return Stats{}, err
 	}
 	l.stats.Tokens += countIDs(batch)

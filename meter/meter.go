@@ -27,11 +27,12 @@ type Usage struct {
 
 // Meter measures from one Lap to the next. Its methods may be called from several goroutines.
 type Meter struct {
-	mu    sync.Mutex
-	model model
-	rapl  *rapl // nil: no counter can be read
-	wall  time.Time
-	cpu   float64
+	mu     sync.Mutex
+	model  model
+	rapl   *rapl // nil: no counter can be read
+	hidden bool  // there are counters, but not for this user
+	wall   time.Time
+	cpu    float64
 }
 
 // New starts a meter.
@@ -45,7 +46,8 @@ func New(o Options) (*Meter, error) {
 	if o.Powercap == "" {
 		o.Powercap = "/sys/class/powercap"
 	}
-	m := &Meter{model: newModel(o, identify()), rapl: openRAPL(o.Powercap), wall: time.Now()}
+	m := &Meter{model: newModel(o, identify()), wall: time.Now()}
+	m.rapl, m.hidden = openRAPL(o.Powercap)
 	m.cpu, _ = cpuSeconds()
 	return m, nil
 }
@@ -56,6 +58,9 @@ func (m *Meter) Source() string {
 	defer m.mu.Unlock()
 	if m.rapl != nil {
 		return m.rapl.String()
+	}
+	if m.hidden {
+		return m.model.String() + " (this machine has RAPL counters, readable by root only)"
 	}
 	return m.model.String()
 }

@@ -96,7 +96,7 @@ func TestNoRAPL(t *testing.T) {
 		"only memory":      {"intel-rapl:0": {"package-0", "", "9"}, "intel-rapl:0:0": {"dram", "1", "9999999"}},
 		"only other zones": {"intel-rapl:0": {"psys", "1", "9999999"}, "dtpm": {"x", "1", "1"}},
 	} {
-		if r := openRAPL(powercap(t, zones)); r != nil {
+		if r, _ := openRAPL(powercap(t, zones)); r != nil {
 			t.Errorf("%s: %v", name, r)
 		}
 	}

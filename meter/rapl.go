@@ -3,6 +3,7 @@ package meter
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,9 +25,9 @@ type zone struct {
 	extent uint64
 }
 
-// openRAPL finds the counters under root; nil if there is none that can be read.
-func openRAPL(root string) *rapl {
-	r := &rapl{}
+// openRAPL finds the counters under root; nil if there is none that can be read. hidden says that there are some which this user may not read.
+func openRAPL(root string) (r *rapl, hidden bool) {
+	r = &rapl{}
 	dirs, _ := filepath.Glob(filepath.Join(root, "*-rapl*:*"))
 	slices.Sort(dirs)
 	seen := map[string]bool{}
@@ -48,16 +49,17 @@ func openRAPL(root string) *rapl {
 		if z.extent, err = readCount(filepath.Join(dir, "max_energy_range_uj")); err != nil || z.extent == 0 || seen[id] {
 			continue
 		}
-		if z.last, err = readCount(z.path); err != nil { // readable by root only, on most systems
+		if z.last, err = readCount(z.path); err != nil {
+			hidden = hidden || errors.Is(err, fs.ErrPermission) // to root only, on most systems
 			continue
 		}
 		seen[id] = true
 		r.zones = append(r.zones, z)
 	}
 	if !slices.ContainsFunc(r.zones, func(z zone) bool { return strings.HasPrefix(z.name, "package-") && !strings.Contains(z.name, "/") }) {
-		return nil
+		return nil, hidden
 	}
-	return r
+	return r, hidden
 }
 
 // lap is the energy in joules since the lap before.

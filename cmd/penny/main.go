@@ -32,6 +32,9 @@ type cli struct {
 	Grade      gradeVerb     `cmd:"" help:"Grade answers: mathematics, choices, format, language, length, repetition, code (JSONL in, JSONL out)."`
 	Task       taskVerb      `cmd:"" help:"Tasks whose answers can be checked: list, show, sample, export."`
 	Eval       evalCmd       `cmd:"" help:"Measure a model on a task, with intervals."`
+	Runs       runsCmd       `cmd:"" help:"List runs with their figures."`
+	Plot       plotCmd       `cmd:"" help:"Draw the curves of runs: SVG, PNG, or in the terminal."`
+	Receipt    receiptCmd    `cmd:"" help:"Check what a run says it took."`
 	Audit      auditCmd      `cmd:"" help:"Hold a claim of what a model cost against the arithmetic."`
 	Plan       planCmd       `cmd:"" help:"What money, days, hardware or energy can train."`
 	Doctor     doctorCmd     `cmd:"" help:"Show what this machine can do."`

@@ -152,8 +152,9 @@ func label(v, step float64) string {
 			return decimals(v/s.size, step/s.size) + s.name
 		}
 	}
-	if math.Abs(v) < 1e-4 {
-		return strings.Replace(strconv.FormatFloat(v, 'g', 3, 64), "e-0", "e-", 1)
+	if step < 0.999e-3 && math.Abs(v) < 1e-2 {
+		mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'e', 2, 64), "e-")
+		return strings.TrimRight(strings.TrimRight(mantissa, "0"), ".") + "e-" + strings.TrimLeft(exponent, "0")
 	}
 	return decimals(v, step)
 }

@@ -47,6 +47,9 @@ func (p *Panel) terminal(f *Figure, x axis, width, height int, labels bool, pain
 	columns := max(width-margin-1, 4)
 	g := newDots(columns, rows)
 	for _, s := range p.Series {
+		if s.Faint {
+			continue // dots have one strength only
+		}
 		g.series(s.points(x, y, 2*columns), s)
 	}
 	lines := []string{p.legend(width, paint)}

@@ -66,6 +66,8 @@ var tasks = map[string]entry{
 	"arc":           files("ARC challenge: science questions, multiple choice", "", "none", dataset.ARC),
 	"bbh":           files("BIG-Bench Hard", "part=all|boolean_expressions|...", "none", dataset.BBH),
 	"humaneval":     files("programs in Python, run against tests", "", "none", dataset.HumanEval),
+	"humanevalplus": files("HumanEval with the many more inputs of EvalPlus", "inputs=all|mini", "none", dataset.HumanEvalPlus),
+	"deepscaler":    files("1,208 problems of DeepScaleR", "", "none", dataset.DeepScaleR),
 	"humaneval-go":  files("HumanEval in Go, run against tests", "", "none", dataset.HumanEvalGo),
 	"mbpp":          files("short programs in Python, run against tests", "", "none", dataset.MBPP),
 	"jsonl": files("any file of problems with a named grader",

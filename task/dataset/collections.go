@@ -77,6 +77,7 @@ type mathRow struct {
 	Type        string `json:"type"`
 	Subject     string `json:"subject"`
 	Subfield    string `json:"subfield"`
+	Error       any    `json:"error"` // how far the answer may be off
 }
 
 func first(texts ...string) string {
@@ -109,7 +110,7 @@ func readMath(path string) ([]record, error) {
 		}
 		r := mathRecord(question, answer)
 		r.difficulty, _ = strconv.ParseFloat(strings.TrimPrefix(first(plain(x.Difficulty), plain(x.Level)), "Level "), 64)
-		r.details.Subject = first(x.Subject, x.Type, x.Subfield)
+		r.details.Subject, r.details.Tolerance = first(x.Subject, x.Type, x.Subfield), plain(x.Error)
 		if id := first(x.Unique, plain(x.ID)); id != "" {
 			r.id = strings.TrimSuffix(id, ".json")
 		}

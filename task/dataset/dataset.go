@@ -35,13 +35,14 @@ type Task struct {
 
 // details is Problem.Data: which grader judges the problem, and what it needs.
 type details struct {
-	Grader  string         `json:"grader"`            // math, choice, exact or code
-	Options string         `json:"options,omitempty"` // choice: the last letter
-	Stem    string         `json:"stem,omitempty"`    // choice: the question without its options
-	Choices []string       `json:"choices,omitempty"`
-	Code    *codegrade.Job `json:"code,omitempty"` // code: the job without its program
-	Head    string         `json:"head,omitempty"` // code: what the prompt gives, for answers that only go on
-	Subject string         `json:"subject,omitempty"`
+	Grader    string         `json:"grader"`              // math, choice, exact or code
+	Tolerance string         `json:"tolerance,omitempty"` // math: how far a number may be off, "" for the usual rules
+	Options   string         `json:"options,omitempty"`   // choice: the last letter
+	Stem      string         `json:"stem,omitempty"`      // choice: the question without its options
+	Choices   []string       `json:"choices,omitempty"`
+	Code      *codegrade.Job `json:"code,omitempty"` // code: the job without its program
+	Head      string         `json:"head,omitempty"` // code: what the prompt gives, for answers that only go on
+	Subject   string         `json:"subject,omitempty"`
 }
 
 // record is one problem as a reader finds it.

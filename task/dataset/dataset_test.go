@@ -73,7 +73,8 @@ func TestCollections(t *testing.T) {
 		"gsm8k": {mathOpener("gsm8k"), 7473, 1319}, "math": {mathOpener("math"), 7465, 5000}, "math500": {mathOpener("math500"), 0, 500}, "aime": {mathOpener("aime"), 0, 975},
 		"aime24": {mathOpener("aime24"), 0, 30}, "amc": {mathOpener("amc"), 0, 83}, "amc23": {mathOpener("amc23"), 0, 40}, "olympiadbench": {mathOpener("olympiadbench"), 0, 675},
 		"deepmath": {mathOpener("deepmath"), 4480, 514}, "mmlu": {MMLU, 1783, 14042}, "arc": {ARC, 294, 1150}, "bbh": {BBH, 0, 2250}, "humaneval": {HumanEval, 0, 164},
-		"humaneval-go": {HumanEvalGo, 0, 154}, "mbpp": {MBPP, 471, 500}, "mmlu:subject=anatomy": {MMLU, 19, 135}, "bbh:part=navigate": {BBH, 0, 250},
+		"humaneval-go": {HumanEvalGo, 0, 154}, "mbpp": {MBPP, 471, 500}, "humanevalplus": {HumanEvalPlus, 0, 164}, "humanevalplus:inputs=mini": {HumanEvalPlus, 0, 164},
+		"deepscaler": {DeepScaleR, 1086, 122}, "mmlu:subject=anatomy": {MMLU, 19, 135}, "bbh:part=navigate": {BBH, 0, 250},
 	} {
 		t.Run(spec, func(t *testing.T) {
 			t.Parallel()
@@ -213,5 +214,19 @@ func TestMissingData(t *testing.T) {
 				t.Errorf("%v, want %s", err, want)
 			}
 		}
+	}
+}
+
+// TestTolerance: a number may be off by what its problem allows, and by no more.
+func TestTolerance(t *testing.T) {
+	k := newTask("t", Env{}, source{})
+	p := task.Problem{Answer: "4.2", Data: json.RawMessage(`{"grader":"math","tolerance":"1e-1"}`)}
+	for text, want := range map[string]bool{`\boxed{4.2}`: true, `\boxed{4.3\%}`: true, `\boxed{4.16}`: true, `\boxed{4.31}`: false, `\boxed{x}`: false, "nothing": false} {
+		if v, err := k.Grade(p, text); err != nil || v.Right != want || (v.Reward == 1) != want {
+			t.Errorf("%s: %+v %v", text, v, err)
+		}
+	}
+	if _, err := k.Grade(task.Problem{Answer: "4.2", Data: json.RawMessage(`{"grader":"math","tolerance":"some"}`)}, "7"); err == nil {
+		t.Error("a tolerance that is no number")
 	}
 }

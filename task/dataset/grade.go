@@ -26,7 +26,11 @@ func (t *Task) Grade(p task.Problem, text string) (task.Verdict, error) {
 	}
 	switch d.Grader {
 	case "math":
-		return mathgrade.Grade(text, p.Answer, mathgrade.Options{}), nil
+		v := mathgrade.Grade(text, p.Answer, mathgrade.Options{})
+		if d.Tolerance == "" || v.Right {
+			return v, nil
+		}
+		return mathgrade.Within(v, p.Answer, d.Tolerance)
 	case "choice":
 		if len(d.Options) != 1 || d.Options[0] < 'A' || d.Options[0] > 'Z' {
 			return task.Verdict{}, fmt.Errorf("task %s: problem %s: options %q: want the last letter", t.name, p.ID, d.Options)

@@ -4,11 +4,14 @@
 package mathgrade
 
 import (
+	"fmt"
+	"math/big"
 	"regexp"
 	"strings"
 
 	"github.com/pennyml/penny/task"
 	"github.com/pennyml/penny/task/mathgrade/expr"
+	"github.com/pennyml/penny/task/mathgrade/value"
 )
 
 // Options choose how to grade.
@@ -130,6 +133,24 @@ func verdict(e Extraction, r result, o Options) task.Verdict {
 		v.Reward = 1
 	}
 	return v
+}
+
+// Within is verdict v taken again for a problem whose answer is a number and may be off by tolerance, a decimal: such an answer is right, not strictly.
+func Within(v task.Verdict, gold, tolerance string) (task.Verdict, error) {
+	off, ok := new(big.Rat).SetString(tolerance)
+	if !ok || off.Sign() < 0 {
+		return v, fmt.Errorf("tolerance %q: want a number", tolerance)
+	}
+	p, err1 := expr.Parse(clean(v.Extracted))
+	g, err2 := expr.Parse(clean(GoldAnswer(gold)))
+	if err1 != nil || err2 != nil {
+		return v, nil
+	}
+	a, b := value.Exact(strip(p).n), value.Exact(strip(g).n)
+	if a == nil || b == nil || new(big.Rat).Abs(new(big.Rat).Sub(a, b)).Cmp(off) > 0 {
+		return v, nil
+	}
+	return verdict(Extraction{v.Extracted, ""}, lenient("tolerance", "within "+tolerance+" of the expected answer"), Options{}), nil
 }
 
 // Equal compares two answers that are already extracted and gives both verdicts, with the deciding stage and the reason.

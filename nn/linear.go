@@ -17,7 +17,7 @@ type Linear struct {
 // Forward computes y for every row of in.
 func (l *Linear) Forward(p *Pass, y []float32, in *tensor.Input) {
 	p.MatMul(y, in, l.W)
-	l.addBias(y)
+	l.addBias(p, y)
 	if p.Tape != nil {
 		p.linearBack(in.X, in.M, []*Linear{l}, y)
 	}
@@ -26,12 +26,20 @@ func (l *Linear) Forward(p *Pass, y []float32, in *tensor.Input) {
 	}
 }
 
-func (l *Linear) addBias(y []float32) {
-	if l.Bias == nil {
-		return
+func (l *Linear) addBias(p *Pass, y []float32) {
+	n := len(l.Bias)
+	switch {
+	case n == 0:
+	case len(y) > fewRows*n:
+		p.Exec.Rows(len(y)/n, func(lo, hi int) { addRows(y[lo*n:hi*n], l.Bias) })
+	default:
+		addRows(y, l.Bias)
 	}
-	for n := len(l.Bias); len(y) > 0; y = y[n:] {
-		vec.Add(y[:n], y[:n], l.Bias)
+}
+
+func addRows(y, bias []float32) {
+	for n := len(bias); len(y) > 0; y = y[n:] {
+		vec.Add(y[:n], y[:n], bias)
 	}
 }
 
@@ -66,7 +74,7 @@ func (p *Pass) forwardAll(in *tensor.Input, layers []*Linear, ys ...[]float32) {
 	}
 	p.MatMuls(p.products[:len(layers)])
 	for i, l := range layers {
-		l.addBias(ys[i])
+		l.addBias(p, ys[i])
 	}
 	if p.Tape != nil {
 		p.linearBack(in.X, in.M, layers, ys...)

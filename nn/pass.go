@@ -194,15 +194,23 @@ func (p *Pass) rope(t *RopeTable, x []float32, row, offset, heads, stride int) {
 }
 
 func (p *Pass) turn(t *RopeTable, x []float32, runs []Run, row, offset, heads, stride int, back bool) {
-	for _, run := range runs {
-		t.Grow(run.Pos + run.Rows)
-		if run.Rows > fewRows {
-			p.Exec.Rows(run.Rows, func(lo, hi int) {
-				t.turn(x[(run.First+lo)*row:(run.First+hi)*row], run.Pos+lo, row, offset, heads, stride, back)
-			})
-			continue
-		}
-		t.turn(x[run.First*row:(run.First+run.Rows)*row], run.Pos, row, offset, heads, stride, back)
+	rows := 0
+	for _, r := range runs {
+		t.Grow(r.Pos + r.Rows)
+		rows += r.Rows
+	}
+	if rows > fewRows {
+		p.Exec.Rows(rows, func(lo, hi int) {
+			for _, r := range runs {
+				if from, to := max(lo, r.First), min(hi, r.First+r.Rows); from < to {
+					t.turn(x[from*row:to*row], r.Pos+from-r.First, row, offset, heads, stride, back)
+				}
+			}
+		})
+		return
+	}
+	for _, r := range runs {
+		t.turn(x[r.First*row:(r.First+r.Rows)*row], r.Pos, row, offset, heads, stride, back)
 	}
 }
 
@@ -225,11 +233,34 @@ func (t *RopeTable) turn(x []float32, pos, row, offset, heads, stride int, back 
 // remember appends the keys and values (nil for latent attention) of all rows to the caches.
 func (p *Pass) remember(layer int, k, v []float32) {
 	kd, vd := len(k)/p.Rows, len(v)/p.Rows
-	for _, r := range p.Runs {
-		end := r.First + r.Rows
-		r.Cache.Append(layer, r.Pos, k[r.First*kd:end*kd], v[r.First*vd:end*vd])
+	if p.Rows <= fewRows {
+		for _, r := range p.Runs {
+			end := r.First + r.Rows
+			r.Cache.Append(layer, r.Pos, k[r.First*kd:end*kd], v[r.First*vd:end*vd])
+		}
+		return
 	}
+	pages, runs := 0, p.Runs
+	for _, r := range runs {
+		pages += r.pages()
+	}
+	p.Exec.Rows(pages, func(lo, hi int) { // of all runs counted through; a page is fastest written as a whole
+		first := 0
+		for _, r := range runs {
+			end := first + r.pages()
+			if from, to := max(lo, first), min(hi, end); from < to {
+				page := r.Pos/kvcache.PageLen - first
+				pos, stop := max(r.Pos, (page+from)*kvcache.PageLen), min(r.Pos+r.Rows, (page+to)*kvcache.PageLen)
+				a, z := r.First+pos-r.Pos, r.First+stop-r.Pos
+				r.Cache.Append(layer, pos, k[a*kd:z*kd], v[a*vd:z*vd])
+			}
+			first = end
+		}
+	})
 }
+
+// pages is the number of pages of its cache that a run lies in.
+func (r *Run) pages() int { return (r.Pos+r.Rows-1)/kvcache.PageLen - r.Pos/kvcache.PageLen + 1 }
 
 // attend is the attention of all rows to what the caches hold: q is Rows times heads times the key dimension, out times the value dimension.
 // Where there is a tape it returns the maximum and the sum of each softmax.

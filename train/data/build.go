@@ -48,11 +48,7 @@ func build(readers []reader, e *encoder, dir string, key string, files []File, t
 	if err := w.write(readers, e, threads); err != nil {
 		return nil, err
 	}
-	s, err := newStore(w.done)
-	if err != nil {
-		return nil, err
-	}
-	index, err := json.MarshalIndent(storeIndex{storeVersion, key, files, s.tokens, s.docs, w.vocab}, "", "  ")
+	index, err := json.MarshalIndent(storeIndex{storeVersion, key, files, w.tokens, w.docs, w.vocab}, "", "  ")
 	if err != nil {
 		return nil, err
 	}

@@ -137,6 +137,21 @@ func (c *Config) Default() {
 
 func (c *Config) windowed() bool { return c.Sample == "crops" || c.Sample == "windows" }
 
+// meaning is the configuration without what does not change the batches: where files and tokens are kept.
+func (c Config) meaning() Config {
+	if c.Store != "none" {
+		c.Store = ""
+	}
+	c.Val.Rows = 0
+	c.Sources, c.Val.Sources = slices.Clone(c.Sources), slices.Clone(c.Val.Sources)
+	for _, list := range [][]Source{c.Sources, c.Val.Sources} {
+		for i := range list {
+			list[i].Files = nil
+		}
+	}
+	return c
+}
+
 // Validate checks a configuration that Default has filled.
 func (c *Config) Validate() error {
 	var errs []error

@@ -187,7 +187,9 @@ func (d *Dataset) corpus(s *Source, paths []string, files []File) (keyed, error)
 		if d.vocab.ID == "" {
 			return nil, errors.New("token files cannot be kept without the tokenizer's identity")
 		}
-		key = digest(storeVersion, format, *s, d.config.BOS, d.config.EOS, d.config.Turns, d.vocab.ID, contents(files))
+		settings := *s
+		settings.Files, settings.Weight = nil, 0
+		key = digest(storeVersion, format, settings, d.config.BOS, d.config.EOS, d.config.Turns, d.vocab.ID, contents(files))
 	}
 	st, err := build(readers, e, dir, key, files, d.options.Threads)
 	if err != nil {
@@ -295,7 +297,7 @@ func (d *Dataset) loader(sources []source, sample string, rows, epochs int, shuf
 	} else if sample == "pack" {
 		l.ahead = c.LookAhead * c.Length
 	}
-	l.data = digest(contents(d.files), d.vocab.ID, c, sample, epochs, shuffle, seed)
+	l.data = digest(contents(d.files), d.vocab.ID, c.meaning(), sample, epochs, shuffle, seed)
 	if !c.windowed() && sources[0].weight == 0 {
 		var all joined
 		for _, s := range sources {
@@ -321,6 +323,7 @@ func (d *Dataset) loader(sources []source, sample string, rows, epochs int, shuf
 		}
 		l.feeds = append(l.feeds, f)
 	}
+	l.begin = l.here()
 	return l, nil
 }
 

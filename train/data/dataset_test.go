@@ -186,3 +186,120 @@ func TestWindowsOncePerEpoch(t *testing.T) {
 		}
 	}
 }
+
+// TestStats counts what becomes of documents that are too long or have nothing to learn.
+func TestStats(t *testing.T) {
+	v := charVocabulary(t, "abcdefgh|")
+	text := "abc|abcdefgh|a|abcdefghabcdefgh"
+	for long, want := range map[string]Stats{
+		"split": {Rows: 7, Tokens: 3 + 5 + 4 + 5 + 5 + 5 + 4, Capacity: 35, Learnt: 2 + 7 + 15, Documents: 4, Split: 2, Dropped: 1, Lost: 1},
+		"cut":   {Rows: 3, Tokens: 13, Capacity: 15, Learnt: 10, Documents: 4, Cut: 2, Dropped: 1, Lost: 1 + 3 + 11},
+		"drop":  {Rows: 1, Tokens: 3, Capacity: 5, Learnt: 2, Documents: 4, Dropped: 3, Lost: 1 + 8 + 16},
+	} {
+		c := Config{Sources: []Source{{Files: Paths{write(t, "a.txt", text)}, Separator: "|"}}, Sample: "documents", Length: 5, Long: long, Epochs: 1}
+		l := trainLoader(t, openData(t, c, v, Options{}), 2)
+		take(t, l, 100)
+		if got := l.Stats(); got != want {
+			t.Errorf("%s: %s", long, cmp.Diff(want, got))
+		}
+	}
+	c := Config{Sources: []Source{{Files: Paths{write(t, "a.txt", text)}, Separator: "|"}}, Sample: "documents", Length: 5, Long: "error"}
+	l := trainLoader(t, openData(t, c, v, Options{}), 5)
+	if _, err := l.Next(); err == nil || !strings.Contains(err.Error(), "where a row holds 5") {
+		t.Errorf("a long document: error %v", err)
+	}
+}
+
+// TestNothingToLearn: a corpus without an answer is an error, not an endless search for one.
+func TestNothingToLearn(t *testing.T) {
+	v := charVocabulary(t, "ab<>:\n userasitn")
+	v.Template = chatTemplate(t, `{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}`)
+	c := Config{Sources: []Source{{Files: Paths{write(t, "a.jsonl", `{"messages": [{"role": "user", "content": "a"}]}`)}}}, Sample: "pack", Length: 50}
+	_, err := Open(c, v, Options{})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	c.Store = "none"
+	l := trainLoader(t, openData(t, c, v, Options{}), 1)
+	if _, err := l.Next(); err == nil || !strings.Contains(err.Error(), "none of 1 documents has anything to learn") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestGSM8K packs the answers of GSM8K, put into a chat template: nothing but answers is learnt, and rows are nearly full.
+func TestGSM8K(t *testing.T) {
+	v := Vocabulary{Tokenizer: sharedTokenizer(t, "goldens/tokenizers/smollm2/tokenizer.json.gz"), ID: "smollm2",
+		Template: chatTemplate(t, "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>' + '\n' }}{% endfor %}"+
+			"{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")}
+	c := Config{Sources: []Source{{Files: Paths{"datasets/gsm8k/train.jsonl"}, Prompt: "question", Completion: "answer", Chat: true}}, Sample: "pack",
+		Length: 768, Epochs: 1, Val: Val{Fraction: 0.02}}
+	d := openData(t, c, v, Options{Dirs: []string{"no such folder", shared(t, "")}, Seed: 1})
+	l := trainLoader(t, d, 8)
+	n := 0
+	for b := range batches(t, l) {
+		for _, row := range b.Rows {
+			for _, s := range row {
+				answer := learnt(v, s)
+				if n++; strings.Count(answer, "#### ") != 1 || !strings.HasSuffix(answer, "<|im_end|>") || strings.Contains(answer, "¦") {
+					t.Fatalf("learnt: %q", answer)
+				}
+			}
+		}
+	}
+	s := l.Stats()
+	t.Logf("%d documents, %d rows, %.2f %% full", n, s.Rows, 100*s.Efficiency())
+	if held := d.val[0].corpus.Len(); n+held != 7473 || held < 100 || held > 200 || s.Efficiency() < 0.97 || s.Dropped+s.Cut+s.Split != 0 {
+		t.Errorf("%d documents and %d held out, %+v", n, held, s)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	v := charVocabulary(t, "ab")
+	ok := write(t, "a.txt", "abababab")
+	src := func(change func(*Source)) []Source {
+		s := Source{Files: Paths{ok}}
+		change(&s)
+		return []Source{s}
+	}
+	plain := src(func(*Source) {})
+	for want, c := range map[string]Config{
+		"sources: none":                          {Length: 2},
+		"length: 0: want at least 1":             {Sources: plain},
+		`sample: "croops": want crops, windows`:  {Sources: plain, Length: 2, Sample: "croops"},
+		"crops are drawn with replacement":       {Sources: plain, Length: 2, Sample: "crops", Epochs: 1},
+		"8 tokens are too few for windows of 8":  {Sources: plain, Length: 8},
+		"1 of 2 sources have a weight":           {Sources: append(src(func(s *Source) { s.Weight = 1 }), plain...), Length: 2},
+		"no such file.txt":                       {Sources: src(func(s *Source) { s.Files = Paths{"no such file.txt"} }), Length: 2},
+		"its name tells no format":               {Sources: src(func(s *Source) { s.Files = Paths{write(t, "a.dat", "x")} }), Length: 2},
+		"sources[0]: prompt and completion":      {Sources: src(func(s *Source) { s.Prompt = "q" }), Length: 2},
+		"val.sources[0]: files: none":            {Sources: plain, Length: 2, Val: Val{Sources: []Source{{}}}},
+		"eos: the tokenizer has no such token":   {Sources: plain, Length: 2, EOS: new(bool)},
+		"windows need the tokens":                {Sources: plain, Length: 2, Store: "none"},
+		"no folder for token files":              {Sources: plain, Length: 2, Store: "disk"},
+		"a text without separator is one":        {Sources: plain, Length: 2, Store: "none", Sample: "pack"},
+		"the model has no chat template":         {Sources: []Source{{Files: Paths{write(t, "a.jsonl", `{"messages": [{"role": "assistant", "content": "a"}]}`)}}}, Length: 2, Sample: "pack"},
+		"messages[0]: the prompt before it: cha": {Sources: []Source{{Files: Paths{write(t, "b.jsonl", `{"messages": [{"role": "assistant", "content": "a"}]}`)}}}, Length: 2, Sample: "pack"},
+	} {
+		vocab := v
+		if strings.HasPrefix(want, "messages") {
+			vocab.Template = chatTemplate(t, `{% if add_generation_prompt %}{{ raise_exception("no") }}{% endif %}{{ messages[0].content }}`)
+		}
+		if c.EOS != nil {
+			*c.EOS = true
+		}
+		d, err := Open(c, vocab, Options{})
+		if err == nil {
+			_, err = d.Train(1)
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+	d := openData(t, Config{Sources: plain, Length: 2}, v, Options{})
+	l := trainLoader(t, d, 1)
+	cur := l.Cursor()
+	cur.Data = "other"
+	if err := l.Seek(cur); err == nil {
+		t.Error("a cursor of other data: no error")
+	}
+}

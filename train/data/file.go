@@ -2,6 +2,7 @@ package data
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
@@ -103,7 +104,8 @@ type delimited struct {
 	path      string
 	separator string // "": the file is one record
 	// cut finds a place at which a text may be read in parts, or -1; nil: a record is read whole.
-	cut func(text []byte) int
+	cut   func(text []byte) int
+	block int // about the bytes of a part; 0: blockSize
 
 	file    *os.File // of an indexed file
 	marks   []mark
@@ -125,7 +127,7 @@ func (d *delimited) scan() iter.Seq2[stretchOf, error] {
 			return
 		}
 		defer r.Close()
-		s := scanner{delimited: d, r: r, step: blockSize, at: stretchOf{line: 1}}
+		s := scanner{delimited: d, r: r, step: cmp.Or(d.block, blockSize), at: stretchOf{line: 1}}
 		for {
 			part, err := s.next()
 			if err == io.EOF {
@@ -173,7 +175,7 @@ func (s *scanner) next() (stretchOf, error) {
 			}
 			return stretchOf{}, io.EOF
 		}
-		if s.cut != nil && len(rest) >= 2*blockSize {
+		if s.cut != nil && len(rest) >= 2*s.step {
 			if i := s.cut(rest); i > 0 {
 				if p, ok := s.take(i, 0, true); ok {
 					return p, nil
@@ -223,14 +225,21 @@ func (s *scanner) more() error {
 	s.given = 0
 	have := len(s.buf)
 	if cap(s.buf)-have < s.step {
-		s.buf = append(make([]byte, 0, max(2*cap(s.buf), 3*s.step)), s.buf...)
+		s.buf = append(make([]byte, 0, max(2*cap(s.buf), have+s.step)), s.buf...)
 	}
-	n, err := io.ReadFull(s.r, s.buf[have:have+s.step])
-	s.buf = s.buf[:have+n]
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		s.end, err = true, nil
+	for end := have + s.step; have < end; {
+		n, err := s.r.Read(s.buf[have:end])
+		have += n
+		s.buf = s.buf[:have]
+		if err == io.EOF {
+			s.end = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // index reads the file through once, so that any record can be read. It keeps a mark for every 64 KiB.

@@ -86,7 +86,8 @@ func (d *documents) fit(s Sequence) ([]Sequence, error) {
 		case "error":
 			return nil, fmt.Errorf("a document of %d tokens where a row holds %d", len(s.IDs), d.length)
 		case "drop":
-			s.IDs, s.Labels = s.IDs[:0], nil
+			d.drop(s)
+			return nil, nil
 		case "cut":
 			d.stats.Cut++
 			d.stats.Lost += int64(len(s.IDs) - d.length)
@@ -96,11 +97,15 @@ func (d *documents) fit(s Sequence) ([]Sequence, error) {
 		}
 	}
 	if s.Learnt() == 0 {
-		d.stats.Dropped++
-		d.stats.Lost += int64(len(s.IDs))
+		d.drop(s)
 		return nil, nil
 	}
 	return []Sequence{s}, nil
+}
+
+func (d *documents) drop(s Sequence) {
+	d.stats.Dropped++
+	d.stats.Lost += int64(len(s.IDs))
 }
 
 // split cuts a document into pieces that each begin with the last token of the one before: so every token but the first is learnt, once.

@@ -213,15 +213,22 @@ func (s *Store) partAt(token int64) int {
 
 // cuts returns where documents end strictly between tokens lo and hi of the store.
 func (s *Store) cuts(lo, hi int64) (cuts []int64, err error) {
+	last := lo
 	for i := s.partAt(lo); i < len(s.parts) && s.parts[i].firstToken < hi; i++ {
 		p := &s.parts[i]
 		err = p.guard(func() error {
 			for d := sort.Search(p.docs(), func(d int) bool { return p.firstToken+p.end(d) > lo }); d < p.docs(); d++ {
 				at := p.firstToken + p.end(d)
+				if at < last {
+					return fmt.Errorf("%s: document %d ends before it begins", p.name(), d)
+				}
 				if at >= hi {
 					break
 				}
-				cuts = append(cuts, at)
+				if at > last {
+					cuts = append(cuts, at)
+				}
+				last = at
 			}
 			return nil
 		})

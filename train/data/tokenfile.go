@@ -269,6 +269,9 @@ type storeWriter struct {
 	now   *partWriter
 	done  []part
 	files int
+
+	tokens int64
+	docs   int
 }
 
 func (w *storeWriter) add(s Sequence, key uint64, last bool) error {
@@ -285,6 +288,10 @@ func (w *storeWriter) add(s Sequence, key uint64, last bool) error {
 	}
 	if err := w.now.add(s, key, last); err != nil {
 		return err
+	}
+	w.tokens += int64(len(s.IDs))
+	if last {
+		w.docs++
 	}
 	if last && w.now.full() {
 		return w.finish()

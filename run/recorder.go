@@ -57,8 +57,8 @@ type Sink interface {
 //	}
 //	rec.Close(ledger.Done, "steps")
 //
-// Entries are written a few times a second at first, less often as a run gets longer: a kill loses sight of at most a second and a thousandth of
-// the run. The methods may be called from several goroutines; those that write return the first error that writing met.
+// Entries are written a few times a second at first, less often as a run gets longer; what is not entered yet is kept aside after each step. So a kill
+// loses sight of at most the step that it interrupts, and of no more than about a second. The methods may be called from several goroutines; those that write return the first error that writing met.
 type Recorder struct {
 	mu      sync.Mutex
 	dir     *Dir
@@ -66,6 +66,7 @@ type Recorder struct {
 	ledger  *ledger.Ledger
 	meter   *meter.Meter
 	metrics *os.File
+	pending *pendingWriter
 	err     error // the first
 	closed  bool
 	stop    chan struct{}
@@ -78,7 +79,8 @@ type Recorder struct {
 	step    int64
 	tokens  int64
 	state   ledger.Hash
-	flushed time.Time
+	flushed time.Time // when entries were last written
+	kept    time.Time // when what is pending was
 	begun   time.Time
 	share   float64 // of the budget when this process began
 
@@ -127,6 +129,12 @@ func (r *Recorder) open() error {
 	if err != nil {
 		return err
 	}
+	if err := enterPending(r.dir.Join(pendingFile), r.ledger); err != nil {
+		return err
+	}
+	if r.pending, err = openPending(r.dir.Join(pendingFile)); err != nil {
+		return err
+	}
 	if r.metrics, err = openMetrics(r.dir.Join(MetricsFile), r.o.Step); err != nil {
 		return err
 	}
@@ -137,9 +145,8 @@ func (r *Recorder) open() error {
 	if err := os.Remove(r.dir.Join(ReceiptFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err // it would speak of a run that had ended
 	}
-	before := r.ledger.Totals()
 	err = r.ledger.Append(&ledger.Open{Run: r.dir.Manifest.Run, Manifest: r.dir.sum, Binary: binary.SHA256, Machine: thisMachine(r.o.Threads).String(), Rates: *r.o.Rates,
-		Energy: r.meter.Source(), Step: r.o.Step, TornBytes: r.ledger.Torn(), Lost: r.lost(before)})
+		Energy: r.meter.Source(), Step: r.o.Step, TornBytes: r.ledger.Torn(), Lost: r.lost()})
 	if err != nil {
 		return err
 	}
@@ -157,11 +164,11 @@ func (r *Recorder) open() error {
 }
 
 // lost bounds the seconds that a killed predecessor spent after its last entry.
-func (r *Recorder) lost(before ledger.Totals) float64 {
+func (r *Recorder) lost() float64 {
 	if r.ledger.Closed() {
 		return 0
 	}
-	return interval(before).Seconds() + tick.Seconds()
+	return tick.Seconds()
 }
 
 // takeBack books as discarded what was spent after the checkpoint that the run goes on from.
@@ -184,8 +191,12 @@ func (r *Recorder) takeBack() error {
 	return nil
 }
 
-// tick is how often time is read; interval how far apart entries are.
-const tick = time.Second
+// tick is how often time is read, if no step is; interval how far apart entries are. Steps that take less than keepInterval are not kept aside one by
+// one: that would cost more than a hundredth of them.
+const (
+	tick         = time.Second
+	keepInterval = 2 * time.Millisecond
+)
 
 func interval(t ledger.Totals) time.Duration {
 	return max(time.Second/4, time.Duration(t.All.Seconds*float64(time.Second)/1000))
@@ -235,6 +246,7 @@ func (r *Recorder) Discard(from ledger.Purpose, flops, tokens int64, reason stri
 	r.lap()
 	r.flush(true) // what is moved must be in the ledger
 	r.append(&ledger.Move{From: from, To: ledger.Discarded, Step: r.step, FLOPs: ledger.Count(flops), Tokens: tokens, Reason: reason})
+	r.keep()
 	if r.err == nil {
 		r.totals = r.ledger.Totals()
 	}
@@ -267,12 +279,25 @@ func (r *Recorder) pour(p ledger.Purpose, w ledger.Work) {
 	r.totals.Add(&w)
 }
 
-// flush writes what was spent since the last time, if that was long enough ago or it must be now.
+// flush writes what was spent since the last time, if that was long enough ago or it must be now; else it keeps it where a kill does not lose it.
 func (r *Recorder) flush(now bool) {
 	if !now && time.Since(r.flushed) < interval(r.totals) {
+		if time.Since(r.kept) > keepInterval {
+			r.keep()
+		}
 		return
 	}
 	r.flushed = time.Now()
+	for _, w := range r.ready() {
+		r.append(w)
+		delete(r.pots, w.Purpose)
+	}
+	r.keep()
+}
+
+// ready is what was spent, as entries of the ledger.
+func (r *Recorder) ready() []*ledger.Work {
+	var out []*ledger.Work
 	for _, p := range ledger.Purposes {
 		pot := r.pots[p]
 		if pot == nil || pot.Seconds == 0 && pot.FLOPs.IsZero() && pot.Tokens == 0 {
@@ -282,8 +307,17 @@ func (r *Recorder) flush(now bool) {
 			pot.Label = ledger.Measured // of no joules at all
 		}
 		pot.Step = r.step
-		r.append(pot)
-		delete(r.pots, p)
+		out = append(out, pot)
+	}
+	return out
+}
+
+// keep puts aside what is ready. After each change of the ledger it must.
+func (r *Recorder) keep() {
+	r.kept = time.Now()
+	next, _ := r.ledger.Head()
+	if err := r.pending.write(pending{next, r.ready()}); err != nil && r.err == nil {
+		r.err = err
 	}
 }
 
@@ -405,6 +439,7 @@ func (r *Recorder) Checkpoint(step, tokens int64, state ledger.Hash, path string
 	r.lap()
 	r.flush(true)
 	r.append(&ledger.Checkpoint{Step: step, Tokens: tokens, State: state, Path: path})
+	r.keep()
 	if r.err == nil {
 		r.err = errors.Join(r.ledger.Sync(), r.metrics.Sync())
 	}
@@ -419,6 +454,7 @@ func (r *Recorder) Note(event, text string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.append(&ledger.Note{Step: r.step, Event: event, Text: text})
+	r.keep()
 	if r.o.View != nil {
 		r.o.View.Event(event, text)
 	}
@@ -483,6 +519,9 @@ func (r *Recorder) closeFiles() error {
 	}
 	if r.metrics != nil {
 		errs = append(errs, r.metrics.Sync(), r.metrics.Close())
+	}
+	if r.pending != nil {
+		errs = append(errs, r.pending.remove())
 	}
 	if r.o.Events != nil {
 		errs = append(errs, r.o.Events.Close())

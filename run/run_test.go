@@ -252,7 +252,8 @@ func TestKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	var done int64
-	for s := bufio.NewScanner(out); s.Scan(); {
+	s0 := bufio.NewScanner(out)
+	for s0.Scan() {
 		done++
 		if done == 30 && !locked(filepath.Join(dir, lockFile)) {
 			t.Error("a run that runs is not locked")
@@ -264,14 +265,16 @@ func TestKill(t *testing.T) {
 			break
 		}
 	}
+	for s0.Scan() {
+		done++ // printed before the kill
+	}
 	_ = c.Wait() // killed
 	s, _, err := Verify(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// At most a quarter of a second of steps is lost sight of, on a machine that does nothing else.
-	if lost := done*1000 - int64(s.Totals.All.FLOPs.Float()); lost > 100_000 || s.Closed != nil || s.Totals.All.Seconds < 0.3 {
-		t.Errorf("%d of %d operations lost; %+v", lost, done*1000, s.Totals.All)
+	if s.Closed != nil {
+		t.Errorf("%+v", s)
 	}
 	if l, err := List(filepath.Dir(dir)); err != nil || len(l) != 1 || l[0].State != "killed" {
 		t.Errorf("%+v %v", l, err)
@@ -281,13 +284,14 @@ func TestKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := record(t, d, Options{Resume: true, Step: 20, Tokens: 2000})
+	// No step is lost sight of that was completed; the one that was not may be.
+	if all := r.Totals(); all.For[ledger.Discarded].FLOPs.Float() < float64(1000*(done-20)) || all.Useful() != ledger.Count(20*1000) || all.All.Seconds < 0.005*float64(done) {
+		t.Errorf("after %d steps %+v", done, all)
+	}
 	steps(t, r, 21, 25)
 	receipt := closeAll(t, r, d)
 	if receipt.Totals.Useful() != ledger.Count(25*1000+50) || receipt.Opens != 2 {
 		t.Errorf("useful %v: %+v", receipt.Totals.Useful(), receipt.Totals)
-	}
-	if receipt.Totals.For[ledger.Discarded].FLOPs.IsZero() {
-		t.Error("what the kill took back is not booked")
 	}
 }
 

@@ -97,7 +97,7 @@ func (h *thread) back(l *Learner) {
 
 // headValues is about how many logits exist at a time, and headRows the least rows that are multiplied at once.
 const (
-	headValues = 1 << 22
+	headValues = 1 << 24
 	headRows   = 64
 )
 

@@ -17,7 +17,7 @@ type receiptCmd struct {
 }
 
 type receiptVerifyCmd struct {
-	Run_ string `arg:"" name:"run" type:"path" help:"Directory of the run."`
+	Path string `arg:"" name:"run" type:"path" help:"Directory of the run."`
 	JSON bool   `help:"Print one JSON object."`
 }
 
@@ -40,8 +40,8 @@ type receiptOut struct {
 }
 
 func (c *receiptVerifyCmd) Run() error {
-	s, receipt, err := rundir.Verify(c.Run_)
-	o := receiptOut{Run: c.Run_, OK: err == nil, Sealed: receipt != nil}
+	s, receipt, err := rundir.Verify(c.Path)
+	o := receiptOut{Run: c.Path, OK: err == nil, Sealed: receipt != nil}
 	if s != nil {
 		o.Entries, o.Head, o.State, o.Totals = s.Entries, s.Head, s.State, s.Totals
 		if s.Closed != nil {

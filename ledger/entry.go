@@ -121,6 +121,7 @@ type Close struct {
 	Outcome Outcome `json:"outcome"`
 	Reason  string  `json:"reason,omitempty"`
 	State   Hash    `json:"state_sha256,omitempty"`
+	Memory  int64   `json:"peak_memory_bytes,omitempty"` // largest resident size of the process
 }
 
 // Outcome is how a run ended.

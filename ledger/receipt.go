@@ -84,6 +84,7 @@ type Receipt struct {
 	Entries  int64    `json:"ledger_entries"`
 	Head     Hash     `json:"ledger_head_sha256"` // of the ledger's last line
 	Opens    int      `json:"processes"`
+	Memory   int64    `json:"peak_memory_bytes,omitempty"` // of the last process
 	Totals   Totals   `json:"totals"`
 	Rates    Rates    `json:"rates"`
 	Formula  string   `json:"flops_formula"`
@@ -105,7 +106,7 @@ func (s *Summary) Seal(manifest, metrics Hash, formula string) (*Receipt, error)
 		return nil, errors.New("ledger: cannot seal a run that has not been closed")
 	}
 	return &Receipt{Format: 1, Run: s.Run, Outcome: s.Closed.Outcome, Reason: s.Closed.Reason, Steps: s.Closed.Step, Tokens: s.Closed.Tokens, State: s.State, Manifest: manifest, Metrics: metrics,
-		Entries: s.Entries, Head: s.Head, Opens: s.Opens, Totals: s.Totals, Rates: s.Rates, Formula: formula, Limits: limits,
+		Entries: s.Entries, Head: s.Head, Opens: s.Opens, Memory: s.Closed.Memory, Totals: s.Totals, Rates: s.Rates, Formula: formula, Limits: limits,
 		Begun: s.Begun.Format(timeLayout), Sealed: time.Now().UTC().Format(timeLayout)}, nil
 }
 

@@ -501,7 +501,7 @@ func (r *Recorder) Close(outcome ledger.Outcome, reason string) (*ledger.Receipt
 	defer r.mu.Unlock()
 	r.lap()
 	r.flush(true)
-	r.append(&ledger.Close{Step: r.step, Tokens: r.tokens, Outcome: outcome, Reason: reason, State: r.state})
+	r.append(&ledger.Close{Step: r.step, Tokens: r.tokens, Outcome: outcome, Reason: reason, State: r.state, Memory: meter.PeakMemory()})
 	receipt, err := (*ledger.Receipt)(nil), errors.Join(r.err, r.closeFiles())
 	if err == nil {
 		receipt, err = Seal(r.dir.Path, r.o.Formula)

@@ -100,7 +100,7 @@ func TestRecord(t *testing.T) {
 		t.Error("closed twice")
 	}
 	all := receipt.Totals
-	if all.All.FLOPs != ledger.Count(10*1000+2*50) || all.For[ledger.Evaluation].Tokens != 20 || receipt.State != ledger.HashOf([]byte("10")) || receipt.Tokens != 1000 {
+	if all.All.FLOPs != ledger.Count(10*1000+2*50) || all.For[ledger.Evaluation].Tokens != 20 || receipt.State != ledger.HashOf([]byte("10")) || receipt.Tokens != 1000 || receipt.Memory < 1<<20 {
 		t.Errorf("%+v", receipt)
 	}
 	points, err := ReadMetrics(filepath.Join(path, MetricsFile))

@@ -243,34 +243,70 @@ func f32xpairsDirect6x4avx2(t *tile)
 func sweep1avx512(s *sweep)
 
 //go:noescape
+func sweepPairs1avx512(s *sweep)
+
+//go:noescape
 func sweep2avx512(s *sweep)
+
+//go:noescape
+func sweepPairs2avx512(s *sweep)
 
 //go:noescape
 func sweep3avx512(s *sweep)
 
 //go:noescape
+func sweepPairs3avx512(s *sweep)
+
+//go:noescape
 func sweep4avx512(s *sweep)
+
+//go:noescape
+func sweepPairs4avx512(s *sweep)
 
 //go:noescape
 func sweep5avx512(s *sweep)
 
 //go:noescape
+func sweepPairs5avx512(s *sweep)
+
+//go:noescape
 func sweep6avx512(s *sweep)
+
+//go:noescape
+func sweepPairs6avx512(s *sweep)
 
 //go:noescape
 func sweep1avx2(s *sweep)
 
 //go:noescape
+func sweepFlush1avx2(s *sweep)
+
+//go:noescape
 func sweep2avx2(s *sweep)
+
+//go:noescape
+func sweepFlush2avx2(s *sweep)
 
 //go:noescape
 func sweep3avx2(s *sweep)
 
 //go:noescape
+func sweepFlush3avx2(s *sweep)
+
+//go:noescape
 func sweep4avx2(s *sweep)
+
+//go:noescape
+func sweepFlush4avx2(s *sweep)
 
 //go:noescape
 func sweep5avx2(s *sweep)
 
 //go:noescape
+func sweepFlush5avx2(s *sweep)
+
+//go:noescape
 func sweep6avx2(s *sweep)
+
+//go:noescape
+func sweepFlush6avx2(s *sweep)

@@ -15,7 +15,9 @@ var generic = kernels{
 	roundBF16: roundBF16,
 	scaleAdd:  scaleAdd,
 	fold:      fold,
-	sweep:     [tileRows + 1]func(*sweep){1: sweepGeneric, 2: sweepGeneric, 3: sweepGeneric, 4: sweepGeneric, 5: sweepGeneric, 6: sweepGeneric},
+	sweep:     sweepsOf(sweepGeneric),
+	pairs:     true, interleave: interleave, sweepPairs: sweepsOf(sweepPairsGeneric),
+	deal: deal,
 }
 
 type convFunc = func(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
@@ -29,6 +31,13 @@ func genericForms(step int, conv func(dtype.Type) convFunc, core func(*tile)) (f
 		fs[i] = f
 	}
 	return fs
+}
+
+func sweepsOf(core func(*sweep)) (cores [tileRows + 1]func(*sweep)) {
+	for rows := 1; rows <= tileRows; rows++ {
+		cores[rows] = core
+	}
+	return cores
 }
 
 // at reads a T from memory, offset bytes past p.
@@ -128,5 +137,54 @@ func scaleAdd(outer, inner, scale unsafe.Pointer, n, cont int) {
 func fold(dst, lanes unsafe.Pointer, groups int) {
 	for i := range 4 * groups {
 		*at[float32](dst, i*4) = fp.Canon(fp.Fold16(at[[16]float32](lanes, i*line)))
+	}
+}
+
+// sweepGeneric is a core of a sweep over values.
+func sweepGeneric(t *sweep) {
+	eachStep(t, func(c float32, a, b unsafe.Pointer) float32 { return fp.FMA32(*(*float32)(a), *(*float32)(b), c) })
+}
+
+// sweepPairsGeneric is one over pairs.
+func sweepPairsGeneric(t *sweep) {
+	eachStep(t, func(c float32, a, b unsafe.Pointer) float32 {
+		x, y := (*[2]uint16)(a), (*[2]uint16)(b)
+		return fp.DotBF16(c, x[0], x[1], y[0], y[1])
+	})
+}
+
+// eachStep calls f for the elements of A and B in order for each value of C.
+func eachStep(t *sweep, f func(c float32, a, b unsafe.Pointer) float32) {
+	for i := range t.rows {
+		c := at[[sweepCols]float32](t.c, i*int(t.cRow))
+		if t.cont == 0 {
+			*c = [sweepCols]float32{}
+		}
+		for s := range t.steps {
+			a := unsafe.Add(t.a, i*int(t.aRow)+s*int(t.aStep))
+			for j := range c {
+				c[j] = f(c[j], a, unsafe.Add(t.b, s/4*int(t.bNext)+j/lineF32*panelStep+s%4*line+j%lineF32*4))
+			}
+		}
+		for j := range c {
+			c[j] = fp.Canon(c[j])
+		}
+	}
+}
+
+func interleave(dst, even, odd unsafe.Pointer, lines int, step uintptr) {
+	for i := range lines {
+		d, e, o := at[[lineBF16]uint16](dst, i*int(step)), at[[lineF32]uint16](even, i*line/2), at[[lineF32]uint16](odd, i*line/2)
+		for j := range e {
+			d[2*j], d[2*j+1] = e[j], o[j]
+		}
+	}
+}
+
+func deal(dst, src unsafe.Pointer, tiles, steps int, srcStep uintptr) {
+	for s := range steps {
+		for t := range tiles {
+			*at[[tileRows]float32](dst, (t*sweepTile+s*tileRows)*4) = *at[[tileRows]float32](src, s*int(srcStep)+t*tileRows*4)
+		}
 	}
 }

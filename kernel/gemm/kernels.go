@@ -74,8 +74,14 @@ type kernels struct {
 	roundBF16 func(dst, src unsafe.Pointer, lines int, step uintptr)
 	// scaleAdd does outer[i] = fma(scale[i], inner[i], outer[i]) over the lanes of n outputs; with cont 0 outer starts at +0.
 	scaleAdd func(outer, inner, scale unsafe.Pointer, n, cont int)
-	// sweep are the cores of the backward products, by the number of rows of C.
-	sweep [tileRows + 1]func(*sweep)
+	// sweep are the cores of the backward products, by the number of rows of C; sweepPairs those under bf16, over pairs or else, without pairs, over
+	// values with denormals flushed.
+	sweep, sweepPairs [tileRows + 1]func(*sweep)
+	pairs             bool
+	// interleave writes lines of 16 pairs, step bytes apart, from the values of two rows.
+	interleave func(dst, even, odd unsafe.Pointer, lines int, step uintptr)
+	// deal copies steps rows, srcStep bytes apart, of 6 elements for each tile; those of a tile are 6 elements apart, the tiles sweepTile.
+	deal func(dst, src unsafe.Pointer, tiles, steps int, srcStep uintptr)
 	// fold folds 4*groups lane sets into as many outputs.
 	fold func(dst, lanes unsafe.Pointer, groups int)
 }

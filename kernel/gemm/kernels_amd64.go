@@ -35,7 +35,10 @@ var avx2 = &kernels{
 	roundBF16: roundBF16AVX2,
 	scaleAdd:  scaleAddAVX2,
 	sweep:     [tileRows + 1]func(*sweep){1: sweep1avx2, 2: sweep2avx2, 3: sweep3avx2, 4: sweep4avx2, 5: sweep5avx2, 6: sweep6avx2},
-	fold:      foldAVX2,
+	sweepPairs: [tileRows + 1]func(*sweep){1: sweepFlush1avx2, 2: sweepFlush2avx2, 3: sweepFlush3avx2, 4: sweepFlush4avx2, 5: sweepFlush5avx2,
+		6: sweepFlush6avx2},
+	deal: dealSSE,
+	fold: foldAVX2,
 }
 
 var avx512 = &kernels{
@@ -60,7 +63,10 @@ var avx512 = &kernels{
 	roundBF16: roundBF16AVX2,
 	scaleAdd:  scaleAddAVX2,
 	sweep:     [tileRows + 1]func(*sweep){1: sweep1avx512, 2: sweep2avx512, 3: sweep3avx512, 4: sweep4avx512, 5: sweep5avx512, 6: sweep6avx512},
-	fold:      foldAVX2,
+	sweepPairs: [tileRows + 1]func(*sweep){1: sweepPairs1avx512, 2: sweepPairs2avx512, 3: sweepPairs3avx512, 4: sweepPairs4avx512,
+		5: sweepPairs5avx512, 6: sweepPairs6avx512},
+	pairs: true, interleave: interleaveAVX512, deal: dealSSE,
+	fold: foldAVX2,
 }
 
 var (
@@ -133,3 +139,9 @@ func e4m3ToBF16AVX512(dst, src unsafe.Pointer, steps int, scale float32, ahead u
 
 //go:noescape
 func e5m2ToBF16AVX512(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
+
+//go:noescape
+func interleaveAVX512(dst, even, odd unsafe.Pointer, lines int, step uintptr)
+
+//go:noescape
+func dealSSE(dst, src unsafe.Pointer, tiles, steps int, srcStep uintptr)

@@ -337,6 +337,19 @@ func (c *coreCase) emulated(lanes, y []float32) *testutil.Buffer {
 
 // emulateSweeps writes calls of the cores of the backward products.
 func emulateSweeps(e *testutil.Emulator) {
+	emulateSweep(e, func(rows int) func(*sweep) { return avx512.sweep[rows] }, sweepGeneric)
+	emulateSweep(e, func(rows int) func(*sweep) { return avx512.sweepPairs[rows] }, sweepPairsGeneric)
+	r := rand.New(rand.NewPCG(3, 5))
+	for _, lines := range []int{1, 3} {
+		even, odd, dst := rounded(plain.values(r, 16*lines)), rounded(plain.values(r, 16*lines)), make([]byte, 80*lines)
+		want := append([]byte(nil), dst...)
+		interleave(unsafe.Pointer(&want[0]), unsafe.Pointer(&even[0]), unsafe.Pointer(&odd[0]), lines, 80)
+		e.Call("gemm.interleaveAVX512", fmt.Sprintf("lines=%d", lines), &testutil.Buffer{In: dst, Want: want}, &testutil.Buffer{In: even},
+			&testutil.Buffer{In: odd}, lines, 80)
+	}
+}
+
+func emulateSweep(e *testutil.Emulator, core func(rows int) func(*sweep), ref func(*sweep)) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for rows := 1; rows <= tileRows; rows++ {
 		for _, steps := range []int{1, 2, 4, 7, 11} {
@@ -346,8 +359,8 @@ func emulateSweeps(e *testutil.Emulator) {
 			want := append([]float32(nil), c...)
 			call := t
 			call.c, call.a, call.b = unsafe.Pointer(&want[0]), unsafe.Pointer(&a[0]), unsafe.Pointer(&b[0])
-			sweepGeneric(&call)
-			e.Call(symbol(avx512.sweep[rows]), fmt.Sprintf("rows=%d steps=%d", rows, steps), &testutil.Buffer{
+			ref(&call)
+			e.Call(symbol(core(rows)), fmt.Sprintf("rows=%d steps=%d", rows, steps), &testutil.Buffer{
 				In: append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&t)), unsafe.Sizeof(t))...),
 				Ptrs: []testutil.Pointer{
 					{Off: int(unsafe.Offsetof(t.c)), To: &testutil.Buffer{In: c, Want: want}},

@@ -349,3 +349,32 @@ next:
 	JNZ       next
 	VZEROUPPER
 	RET
+
+// func dealSSE(dst, src unsafe.Pointer, tiles, steps int, srcStep uintptr)
+// A tile has 192 steps of 24 bytes (sweepTile).
+TEXT ·dealSSE(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), R8
+	MOVQ src+8(FP), R9
+	MOVQ tiles+16(FP), R10
+	MOVQ steps+24(FP), R11
+	MOVQ srcStep+32(FP), R12
+
+step:
+	MOVQ R8, DI
+	MOVQ R9, SI
+	MOVQ R10, CX
+
+tile:
+	MOVUPS (SI), X0
+	MOVQ   16(SI), AX
+	MOVUPS X0, (DI)
+	MOVQ   AX, 16(DI)
+	ADDQ   $24, SI
+	ADDQ   $4608, DI
+	DECQ   CX
+	JNZ    tile
+	ADDQ   $24, R8
+	ADDQ   R12, R9
+	DECQ   R11
+	JNZ    step
+	RET

@@ -151,3 +151,25 @@ step:
 	JNZ        step
 	VZEROUPPER
 	RET
+
+// func interleaveAVX512(dst, even, odd unsafe.Pointer, lines int, step uintptr)
+TEXT ·interleaveAVX512(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ even+8(FP), SI
+	MOVQ odd+16(FP), DX
+	MOVQ lines+24(FP), CX
+	MOVQ step+32(FP), R8
+
+next:
+	VPMOVZXWD (SI), Z0
+	VPMOVZXWD (DX), Z1
+	VPSLLD    $16, Z1, Z1
+	VPORD     Z1, Z0, Z0
+	VMOVUPS   Z0, (DI)
+	ADDQ      $32, SI
+	ADDQ      $32, DX
+	ADDQ      R8, DI
+	DECQ      CX
+	JNZ       next
+	VZEROUPPER
+	RET

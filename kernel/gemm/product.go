@@ -30,6 +30,9 @@ type Scratch struct {
 	edge         [tileRows * sweepCols]float32 // of C in a sweep
 	product      product
 	sweep        sweep
+	chunk        chunk
+	end          [1]int             // of the rows of a sweep that are one sequence
+	elements     [sweepRows]float32 // of one row of A
 }
 
 // NewScratch makes the scratch of one worker.

@@ -84,3 +84,37 @@ func RefTN(dw float32, dy, x []float32, t, n, N, k, K int) float32 {
 	}
 	return fp.Canon(dw)
 }
+
+// RefNNBF16 is RefNN under bf16.
+func RefNNBF16(dx float32, dy []uint16, w Weights, k int) float32 {
+	at := func(n int) uint16 { // of column k
+		if n == len(dy) {
+			return 0
+		}
+		return uint16(w.Data[2*(n*w.K+k)]) | uint16(w.Data[2*(n*w.K+k)+1])<<8
+	}
+	for n := 0; n < len(dy); n += 2 {
+		var odd uint16
+		if n+1 < len(dy) {
+			odd = dy[n+1]
+		}
+		dx = fp.DotBF16(dx, dy[n], odd, at(n), at(n+1))
+	}
+	return fp.Canon(dx)
+}
+
+// RefTNBF16 is RefTN under bf16, over sequences of rows that end at ends.
+func RefTNBF16(dw float32, dy, x []uint16, ends []int, n, N, k, K int) float32 {
+	t := 0
+	for _, end := range ends {
+		for ; t < end; t += 2 {
+			var dy1, x1 uint16
+			if t+1 < end {
+				dy1, x1 = dy[(t+1)*N+n], x[(t+1)*K+k]
+			}
+			dw = fp.DotBF16(dw, dy[t*N+n], dy1, x[t*K+k], x1)
+		}
+		t = end
+	}
+	return fp.Canon(dw)
+}

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"unsafe"
 
+	"github.com/pennyml/penny/dtype"
 	"github.com/pennyml/penny/internal/cpu"
-	"github.com/pennyml/penny/kernel/fp"
 )
 
-// The backward products, section 8 of docs/NUMERICS.md. Both are sums of outer products taken in order: row i of C gains a(i, s) times row s
-// of B, s after s, by fused multiply-adds. The lanes lie across C's columns, so nothing is folded.
+// The backward products, section 8 of docs/NUMERICS.md. All are sums of outer products taken in order: row i of C gains the element (i, s) of A
+// times row s of B, s after s. The lanes lie across C's columns, so nothing is folded. An element of A, and of a row of B, is 4 bytes: a value, by
+// which C gains a fused multiply-add; under bf16 a pair of values of two rows, by which it gains their dot product.
 
 const (
 	sweepCols  = 64                // columns of C that a core computes: 4 lines
@@ -17,9 +18,10 @@ const (
 	sweepWide  = 2 * sweepCols     // columns of B packed at a time
 	sweepSteps = 192               // rows of B packed at a time, a multiple of 4
 	sweepBlock = sweepWide * 4 * 4 // bytes of 4 packed rows of B
+	sweepTile  = sweepSteps * tileRows
 )
 
-// sweep is the argument of a core: its number of rows of C, 64 columns of each, gain steps rows of B. The value a(i, s) stands at
+// sweep is the argument of a core: its number of rows of C, 64 columns of each, gain steps rows of B. The element (i, s) of A stands at
 // a + i*aRow + s*aStep. B is packed: line l of row s, counted from b, at s/4*bNext + l*256 + s%4*64. NaNs of C are made the one NaN.
 type sweep struct {
 	c, a, b     unsafe.Pointer
@@ -32,134 +34,148 @@ type sweep struct {
 }
 
 // MulNN writes the columns k0 ≤ k < k1 of dX = dY·W, for the m rows of dy, which has a value for each of n rows of w: dx[i*ldx+k]. The order is
-// that of the rows of W. With more set, the sum goes on from the values in dx, otherwise from +0. Workers with disjoint ranges may share dx; ranges of whole 64 columns are the fastest. It panics when the shapes do not
-// fit; w must not have block scales.
+// that of the rows of W. With more set, the sum goes on from the values in dx, otherwise from +0. Workers with disjoint ranges may share dx; ranges
+// of whole 64 columns are the fastest. It panics when the shapes do not fit; w must not have block scales.
 func MulNN(dx []float32, ldx int, dy []float32, m, n int, w Weights, k0, k1 int, more bool, scratch *Scratch) {
+	checkNN(len(dx), ldx, len(dy), m, n, w, k0, k1)
+	o := outer{c: dx, ldc: ldx, rows: m, cont: more, f32: dy, aRow: n, aStep: 1, b: w, ends: scratch.one(n)}
+	o.run(k0, k1, scratch)
+}
+
+// MulNNBF16 is MulNN under bf16: dy is rounded, w of type BF16, and the sum goes by pairs of rows of W, the last of an odd number with a row of +0.
+func MulNNBF16(dx []float32, ldx int, dy []uint16, m, n int, w Weights, k0, k1 int, more bool, scratch *Scratch) {
+	checkNN(len(dx), ldx, len(dy), m, n, w, k0, k1)
+	if w.Type != dtype.BF16 {
+		panic("gemm: bf16 backward over weights of type " + w.Type.String())
+	}
+	o := outer{c: dx, ldc: ldx, rows: m, cont: more, bf16: dy, aRow: n, aStep: 1, b: w, ends: scratch.one(n)}
+	o.run(k0, k1, scratch)
+}
+
+func checkNN(dx, ldx, dy, m, n int, w Weights, k0, k1 int) {
 	if err := w.Check(n); err != nil {
 		panic(err)
 	}
-	if w.Scale != nil || k0 < 0 || k0 > k1 || k1 > w.K || k1 > ldx || len(dy) < m*n || m > 0 && len(dx) < (m-1)*ldx+k1 {
+	if w.Scale != nil || k0 < 0 || k0 > k1 || k1 > w.K || k1 > ldx || dy < m*n || m > 0 && dx < (m-1)*ldx+k1 {
 		panic(fmt.Sprintf("gemm: dX of %d values in rows of %d, columns %d to %d = dY of %d x %d in %d values times W of %d columns (scales: %v)",
-			len(dx), ldx, k0, k1, m, n, len(dy), w.K, w.Scale != nil))
+			dx, ldx, k0, k1, m, n, dy, w.K, w.Scale != nil))
 	}
-	o := outer{c: dx, ldc: ldx, rows: m, a: dy, aRow: n, aStep: 1, b: w, steps: n, cont: more}
-	o.run(k0, k1, scratch)
 }
 
 // AccTN adds dYᵀ·X to the rows n0 ≤ i < n1 of dW, n rows of k values: the t rows of dy, n values each, against those of x, k values each, in
 // order, going on from the values in dw. Workers with disjoint ranges may share dw. It panics when the shapes do not fit.
 func AccTN(dw []float32, dy, x []float32, t, n, k int, n0, n1 int, scratch *Scratch) {
-	if t < 0 || n0 < 0 || n0 > n1 || n1 > n || k < 0 || len(dw) < n1*k || len(dy) < t*n || len(x) < t*k {
-		panic(fmt.Sprintf("gemm: rows %d to %d of dW of %d x %d in %d values gain dY of %d x %d in %d values, X of %d x %d in %d",
-			n0, n1, n, k, len(dw), t, n, len(dy), t, k, len(x)))
-	}
+	checkTN(len(dw), len(dy), len(x), t, n, k, n0, n1)
 	if n0 == n1 || t == 0 {
 		return
 	}
-	o := outer{c: dw[n0*k:], ldc: k, rows: n1 - n0, a: dy[n0:], aRow: 1, aStep: n, b: Weights{Type: slotTypes[0], Data: f32Bytes(x), K: k}, steps: t, cont: true}
+	o := outer{c: dw[n0*k:], ldc: k, rows: n1 - n0, cont: true, f32: dy[n0:], aRow: 1, aStep: n, b: Weights{Type: dtype.F32, Data: f32Bytes(x), K: k},
+		ends: scratch.one(t)}
 	o.run(0, k, scratch)
+}
+
+// AccTNBF16 is AccTN under bf16: dy and x are rounded, and the sum goes by pairs of rows. Rows of different sequences make no pair: ends are the
+// ends of the sequences, rising to the number of rows, and the last row of an odd number of one has a row of +0 for a partner.
+func AccTNBF16(dw []float32, dy, x []uint16, ends []int, n, k int, n0, n1 int, scratch *Scratch) {
+	t := 0
+	for _, end := range ends {
+		if end < t {
+			panic(fmt.Sprintf("gemm: sequences that end at %v", ends))
+		}
+		t = end
+	}
+	checkTN(len(dw), len(dy), len(x), t, n, k, n0, n1)
+	if n0 == n1 || t == 0 {
+		return
+	}
+	w := Weights{Type: dtype.BF16, Data: unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), 2*len(x)), K: k}
+	o := outer{c: dw[n0*k:], ldc: k, rows: n1 - n0, cont: true, bf16: dy[n0:], aRow: 1, aStep: n, b: w, ends: ends}
+	o.run(0, k, scratch)
+}
+
+func checkTN(dw, dy, x, t, n, k, n0, n1 int) {
+	if t < 0 || n0 < 0 || n0 > n1 || n1 > n || k < 0 || dw < n1*k || dy < t*n || x < t*k {
+		panic(fmt.Sprintf("gemm: rows %d to %d of dW of %d x %d in %d values gain dY of %d x %d in %d values, X of %d x %d in %d",
+			n0, n1, n, k, dw, t, n, dy, t, k, x))
+	}
 }
 
 // outer is a sum of outer products.
 type outer struct {
-	c           []float32
-	ldc, rows   int
-	a           []float32
+	c         []float32
+	ldc, rows int
+	cont      bool // C goes on from memory
+
+	// A: the value for row i of C and row r of B at i*aRow + r*aStep, of which one is 1. Either f32, or bf16 for pairs.
+	f32         []float32
+	bf16        []uint16
 	aRow, aStep int
-	b           Weights
-	steps       int
-	cont        bool
+
+	b    Weights
+	ends []int // of the sequences of rows of B that make pairs
+
+	level *kernels
+}
+
+// one is the ends of one sequence of n rows.
+func (s *Scratch) one(n int) []int {
+	s.end[0] = n
+	return s.end[:]
 }
 
 func (o *outer) run(k0, k1 int, s *Scratch) {
-	if o.rows == 0 {
-		return
-	}
-	if o.steps == 0 && !o.cont {
+	o.level = tables[cpu.Current()]
+	n := o.ends[len(o.ends)-1]
+	if n == 0 && !o.cont {
 		for i := range o.rows {
 			clear(o.c[i*o.ldc+k0 : i*o.ldc+k1])
 		}
+	}
+	if n == 0 || o.rows == 0 {
 		return
 	}
-	if o.aStep == 1 {
+	// Rows of A are read where they lie, if they hold the elements. Otherwise blocks of A are brought together: a step that lies across its rows
+	// takes each element from another line, at a stride that may be bad for caches.
+	if o.aStep == 1 && (o.f32 != nil || o.level.pairs && n%2 == 0) {
 		for k := k0; k < k1; k += sweepWide {
-			for from := 0; from < o.steps; from += sweepSteps {
-				o.panel(s, k, min(k+sweepWide, k1), from, 0, o.rows)
-			}
+			o.eachChunk(s, func(c *chunk) { o.panel(s, c, k, min(k+sweepWide, k1), 0, o.rows, true) })
 		}
 		return
 	}
-	// A step of A lies across its rows, each in another line, and at a stride that may be bad for caches: bring blocks of it together.
 	for i := 0; i < o.rows; i += sweepRows {
 		end := min(i+sweepRows, o.rows)
-		for from := 0; from < o.steps; from += sweepSteps {
-			o.packA(s, i, end, from)
+		o.eachChunk(s, func(c *chunk) {
+			o.packA(s, c, i, end)
 			for k := k0; k < k1; k += sweepWide {
-				o.panel(s, k, min(k+sweepWide, k1), from, i, end)
+				o.panel(s, c, k, min(k+sweepWide, k1), i, end, false)
 			}
-		}
+		})
 	}
 }
 
-// packA copies rows i0 to i1 of A, from a step on, to the scratch: tile by tile, step by step, the values of its rows.
-func (o *outer) packA(s *Scratch, i0, i1, from int) {
-	dst := s.sweepA()
-	for r := from; r < min(from+sweepSteps, o.steps); r++ {
-		row := o.a[r*o.aStep:]
-		for i := i0; i < i1; i += tileRows {
-			copy(dst[(i-i0)*sweepSteps+(r-from)*tileRows:][:tileRows], row[i:min(i+tileRows, i1)])
-		}
+// panel sums the columns k to end of the rows i0 to i1 of C, over the steps of a chunk.
+func (o *outer) panel(s *Scratch, c *chunk, k, end, i0, i1 int, inPlace bool) {
+	o.packB(s, c, k, end-k)
+	for at := k; at < end; at += sweepCols {
+		o.columns(s, c, at, min(sweepCols, end-at), at-k, i0, i1, inPlace)
 	}
 }
 
-// sweepA is the part of the scratch that holds sweepRows rows of A.
-func (s *Scratch) sweepA() []float32 {
-	return unsafe.Slice((*float32)(ptr(s.wide)), sweepRows*sweepSteps)
-}
-
-// panel sums the columns k to end of the rows i0 to i1 of C, over the steps of one packing of B.
-func (o *outer) panel(s *Scratch, k, end, from, i0, i1 int) {
-	to := min(from+sweepSteps, o.steps)
-	o.pack(s, k, end-k, from, to)
-	for c := k; c < end; c += sweepCols {
-		o.columns(s, c, min(sweepCols, end-c), c-k, span{from, to}, i0, i1)
-	}
-}
-
-// pack copies a rectangle of B to the scratch, as f32.
-func (o *outer) pack(s *Scratch, k, cols, from, to int) {
-	p := &s.product
-	p.init(s, nil, 0, Packed{F32: []float32{}}, o.b)
-	for r := from; r < to; r++ {
-		i := r - from
-		dst := unsafe.Add(ptr(s.panels), i/4*sweepBlock+i%4*line)
-		row := o.b.Data[r*p.wRow+o.b.Type.RowBytes(k):][:o.b.Type.RowBytes(cols)]
-		p.convert(dst, row, span{0, ceil(cols, lineF32)}, 1)
-	}
-}
-
-// columns runs the cores down the rows i0 to i1 of C, over cols of at most 64 columns from k on, whose packed lines begin at column c of the
+// columns runs the cores down the rows i0 to i1 of C, over cols of at most 64 columns from k on, whose packed lines begin at column at of the
 // panel.
-func (o *outer) columns(s *Scratch, k, cols, c int, steps span, i0, i1 int) {
-	cores := &tables[cpu.Current()].sweep
+func (o *outer) columns(s *Scratch, c *chunk, k, cols, at int, i0, i1 int, inPlace bool) {
+	cores := &o.level.sweep
+	if o.bf16 != nil {
+		cores = &o.level.sweepPairs
+	}
 	t := &s.sweep
-	*t = sweep{
-		aRow: uintptr(4 * o.aRow), aStep: 4, b: unsafe.Add(ptr(s.panels), c/lineF32*panelStep), bNext: sweepBlock,
-		steps: steps.to - steps.from,
-	}
-	if o.aStep != 1 { // packed
-		t.aRow, t.aStep = 4, 4*tileRows
-	}
-	if o.cont || steps.from > 0 {
+	*t = sweep{b: unsafe.Add(ptr(s.panels), at/lineF32*panelStep), bNext: sweepBlock, steps: c.n}
+	if o.cont || c.started {
 		t.cont = 1
 	}
 	for i := i0; i < i1; i += tileRows {
 		t.rows = min(tileRows, i1-i)
-		if o.aStep == 1 {
-			t.a = unsafe.Pointer(&o.a[i*o.aRow+steps.from])
-		} else {
-			t.a = unsafe.Pointer(&s.sweepA()[(i-i0)*sweepSteps])
-		}
+		o.operandA(s, c, i, i0, inPlace)
 		if cols == sweepCols {
 			t.c, t.cRow = unsafe.Pointer(&o.c[i*o.ldc+k]), uintptr(4*o.ldc)
 			cores[t.rows](t)
@@ -178,22 +194,17 @@ func (o *outer) columns(s *Scratch, k, cols, c int, steps span, i0, i1 int) {
 	*t = sweep{}
 }
 
-// sweepGeneric is the core in Go.
-func sweepGeneric(t *sweep) {
-	for i := range t.rows {
-		c := at[[sweepCols]float32](t.c, i*int(t.cRow))
-		if t.cont == 0 {
-			*c = [sweepCols]float32{}
-		}
-		for s := range t.steps {
-			a := *at[float32](t.a, i*int(t.aRow)+s*int(t.aStep))
-			for j := range c {
-				b := *at[float32](t.b, s/4*int(t.bNext)+j/lineF32*panelStep+s%4*line+j%lineF32*4)
-				c[j] = fp.FMA32(a, b, c[j])
-			}
-		}
-		for j := range c {
-			c[j] = fp.Canon(c[j])
-		}
+// operandA says where the elements of A for the rows from i on stand: in place, or packed by packA from row i0 on.
+func (o *outer) operandA(s *Scratch, c *chunk, i, i0 int, inPlace bool) {
+	t := &s.sweep
+	switch {
+	case inPlace && o.f32 != nil:
+		t.a, t.aRow, t.aStep = unsafe.Pointer(&o.f32[i*o.aRow+int(c.row[0])]), uintptr(4*o.aRow), 4
+	case inPlace:
+		t.a, t.aRow, t.aStep = unsafe.Pointer(&o.bf16[i*o.aRow+int(c.row[0])]), uintptr(2*o.aRow), 4
+	case o.aStep == 1:
+		t.a, t.aRow, t.aStep = unsafe.Pointer(&s.sweepA()[(i-i0)*sweepSteps]), 4*sweepSteps, 4
+	default:
+		t.a, t.aRow, t.aStep = unsafe.Pointer(&s.sweepA()[(i-i0)*sweepSteps]), 4, 4*tileRows
 	}
 }

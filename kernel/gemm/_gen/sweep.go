@@ -17,9 +17,16 @@ const (
 	swCurC  = "CX"
 )
 
-func (g *gen) sweepBegin(name string) {
+func (g *gen) sweepBegin(name string, flush bool) {
 	fmt.Fprintf(&g.decls, "\n//go:noescape\nfunc %s(s *sweep)\n", name)
-	g.line("\n// func %s(s *sweep)\nTEXT ·%s(SB), NOSPLIT, $0-8", name, name)
+	frame := 0
+	if flush {
+		frame = 8
+	}
+	g.line("\n// func %s(s *sweep)\nTEXT ·%s(SB), NOSPLIT, $%d-8", name, name, frame)
+	if flush {
+		g.flush()
+	}
 	g.ins("MOVQ", "s+0(FP), AX")
 	for _, f := range [][2]string{{"c", swC}, {"cRow", swCRow}, {"aRow", swARow}, {"aStep", swAStep}, {"bNext", swBNext}} {
 		g.ins("MOVQ", "sweep_%s(AX), %s", f[0], f[1])
@@ -84,9 +91,9 @@ func (g *gen) sweepStart(name string, zero, load func()) {
 	g.label("go" + name)
 }
 
-// sweep512 has 4 lines of C for each row in Z0 to Z23, B in Z24 to Z27, A in Z28 to Z31 in turn.
-func (g *gen) sweep512(rows int) {
-	g.sweepBegin(fmt.Sprintf("sweep%davx512", rows))
+// sweep512, over values or pairs ("f32", "bf16"), has 4 lines of C for each row in Z0 to Z23, B in Z24 to Z27, A in Z28 to Z31 in turn.
+func (g *gen) sweep512(form, name string, rows int) {
+	g.sweepBegin(fmt.Sprintf("%s%davx512", name, rows), false)
 	g.sweepStart("", func() {
 		for i := range 4 * rows {
 			g.ins("VPXORD", "Z%d, Z%d, Z%d", i, i, i)
@@ -105,7 +112,7 @@ func (g *gen) sweep512(rows int) {
 		for i := range rows {
 			g.ins("VBROADCASTSS", "%s, Z%d", sweepA(i), 28+i%4)
 			for j := range 4 {
-				g.madd("f32", 24+j, 28+i%4, 4*i+j)
+				g.madd(form, 24+j, 28+i%4, 4*i+j)
 			}
 		}
 	})
@@ -120,9 +127,9 @@ func (g *gen) sweep512(rows int) {
 	g.ins("RET", "")
 }
 
-// sweep256 does a line of C at a time: Y0 to Y11, B in Y12 and Y13, A in Y14 and Y15 in turn.
-func (g *gen) sweep256(rows int) {
-	g.sweepBegin(fmt.Sprintf("sweep%davx2", rows))
+// sweep256 does a line of C at a time: Y0 to Y11, B in Y12 and Y13, A in Y14 and Y15 in turn. flush turns denormals into zeros.
+func (g *gen) sweep256(name string, rows int, flush bool) {
+	g.sweepBegin(fmt.Sprintf("%s%davx2", name, rows), flush)
 	for j := range 4 {
 		name := fmt.Sprint(j)
 		g.sweepStart(name, func() {
@@ -155,6 +162,9 @@ func (g *gen) sweep256(rows int) {
 				g.ins("VMOVUPS", "Y%d, %d(%s)", 2*r+h, 64*j+32*h, swCurC)
 			}
 		})
+	}
+	if flush {
+		g.ins("LDMXCSR", "old-8(SP)")
 	}
 	g.ins("VZEROUPPER", "")
 	g.ins("RET", "")

@@ -36,8 +36,10 @@ func (o *LearnOptions) Options() (Options, error) {
 	switch o.Compute {
 	case tensor.Auto, tensor.F32:
 		return Options{Threads: o.Threads, Compute: tensor.F32, CacheType: dtype.F32}, nil
+	case tensor.BF16:
+		return Options{Threads: o.Threads, Compute: tensor.BF16, CacheType: dtype.F32}, nil
 	}
-	return Options{}, fmt.Errorf("model: learning under compute %v is not supported (f32 is)", o.Compute)
+	return Options{}, fmt.Errorf("model: learning under compute %v is not supported (f32 and bf16 are)", o.Compute)
 }
 
 // Unlearnt is the label of a token that is not learnt.

@@ -22,6 +22,8 @@ type thread struct {
 
 	in     tensor.Input
 	losses []float32 // of the targets
+
+	rowEnds []int
 }
 
 // learn runs the thread forward and back. Before it goes back, what else reads the states behind the logits can add to their gradient: between,
@@ -132,7 +134,7 @@ func (h *thread) head(l *Learner, hidden, dHidden []float32, loss Loss) error {
 			if !all {
 				dx = p.Arena.F32(len(x))
 			}
-			l.gradient[0] = tensor.Gradient{W: h.stack.Head, M: len(rows), X: x, DY: logits, DX: dx, DW: l.params.Matrix(h.stack.Head)}
+			l.gradient[0] = tensor.Gradient{W: h.stack.Head, M: len(rows), Ends: h.ends(rows), X: x, DY: logits, DX: dx, DW: l.params.Matrix(h.stack.Head)}
 			p.Exec.Backward(l.gradient[:])
 			if !all {
 				for i, r := range rows {
@@ -144,6 +146,17 @@ func (h *thread) head(l *Learner, hidden, dHidden []float32, loss Loss) error {
 		from = to
 	}
 	return nil
+}
+
+// ends are where, among some targets, those of each sequence end.
+func (h *thread) ends(rows []Row) []int {
+	h.rowEnds = h.rowEnds[:0]
+	for i := range rows {
+		if i+1 == len(rows) || rows[i+1].Seq != rows[i].Seq {
+			h.rowEnds = append(h.rowEnds, i+1)
+		}
+	}
+	return h.rowEnds
 }
 
 // lose puts the gradients of some rows in the place of their logits.

@@ -10,9 +10,9 @@ import (
 
 // linearBack notes linear layers over one input x.
 func (p *Pass) linearBack(x []float32, rows int, layers []*Linear, ys ...[]float32) {
-	gs := make([]tensor.Gradient, len(layers))
+	gs, ends := make([]tensor.Gradient, len(layers)), p.ends()
 	for i, l := range layers {
-		gs[i] = tensor.Gradient{W: l.W, M: rows, X: x, DY: ys[i], DW: p.Tape.Params.Matrix(l.W), DB: p.Tape.Params.Vector(l.Bias)}
+		gs[i] = tensor.Gradient{W: l.W, M: rows, Ends: ends, X: x, DY: ys[i], DW: p.Tape.Params.Matrix(l.W), DB: p.Tape.Params.Vector(l.Bias)}
 	}
 	p.Tape.Push(func() {
 		dx, more := p.Tape.GradTo(x)
@@ -21,6 +21,18 @@ func (p *Pass) linearBack(x []float32, rows int, layers []*Linear, ys ...[]float
 		}
 		p.Exec.Backward(gs)
 	})
+}
+
+// ends are the rows at which the sequences end, for the products that ask for them; else nil.
+func (p *Pass) ends() []int {
+	if p.Exec.Compute() != tensor.BF16 {
+		return nil
+	}
+	ends := make([]int, len(p.Runs))
+	for i, r := range p.Runs {
+		ends[i] = r.First + r.Rows
+	}
+	return ends
 }
 
 func (p *Pass) normBack(y, x, w []float32, eps float32) {

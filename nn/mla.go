@@ -115,13 +115,14 @@ func (a *MLA) normRows(dst, kv []float32, lo, hi, key int) {
 func (a *MLA) attend(p *Pass, layer int, q, kv, out []float32) {
 	head, key := a.Nope+a.RopeDim, a.Latent+a.RopeDim
 	absorbed := p.Arena.F32(p.Rows * a.Heads * key)
+	ends := p.ends()
 	in := tensor.Heads{W: a.KB, M: p.Rows, X: q, XRow: a.Heads * head, XHead: head, Y: absorbed, YRow: a.Heads * key, YHead: key}
 	p.forwardHeads(in)
 	for i := range p.Rows * a.Heads {
 		copy(absorbed[i*key+a.Latent:][:a.RopeDim], q[i*head+a.Nope:])
 	}
 	if p.Tape != nil {
-		p.Tape.Push(func() { a.absorbBack(p, in) })
+		p.Tape.Push(func() { a.absorbBack(p, in, ends) })
 	}
 	latents := p.Arena.F32(p.Rows * a.Heads * a.Latent)
 	scale := float32(a.SoftmaxFactor / math.Sqrt(float64(head)))
@@ -131,7 +132,7 @@ func (a *MLA) attend(p *Pass, layer int, q, kv, out []float32) {
 	if p.Tape != nil {
 		p.attendBack(attn.Gradient{Heads: a.Heads, KVHeads: 1, KeyDim: key, ValueDim: a.Latent, Scale: scale, Q: absorbed, K: kv, Out: latents,
 			Max: top, Sum: sum})
-		p.Tape.Push(func() { a.expandBack(p, back) })
+		p.Tape.Push(func() { a.expandBack(p, back, ends) })
 	}
 }
 

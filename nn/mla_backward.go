@@ -26,8 +26,9 @@ func (a *MLA) normLatentsBack(p *Pass, y, kv []float32) {
 
 // absorbBack is the backward of the queries' way into the latent space, heads what was multiplied: the part without position through the keys'
 // half of KVB, the rotary part as it is.
-func (a *MLA) absorbBack(p *Pass, heads tensor.Heads) {
-	p.headsGradient = tensor.HeadsGradient{Heads: heads, DY: p.Tape.Grad(heads.Y), DX: p.whole(heads.X), DW: a.kvbGrad(p, 0, a.Nope), Transposed: true}
+func (a *MLA) absorbBack(p *Pass, heads tensor.Heads, ends []int) {
+	p.headsGradient = tensor.HeadsGradient{Heads: heads, DY: p.Tape.Grad(heads.Y), DX: p.whole(heads.X), DW: a.kvbGrad(p, 0, a.Nope), Ends: ends,
+		Transposed: true}
 	g := &p.headsGradient
 	p.BackwardHeads(g)
 	p.Exec.Rows(heads.M*a.Heads, func(lo, hi int) {
@@ -38,8 +39,8 @@ func (a *MLA) absorbBack(p *Pass, heads tensor.Heads) {
 }
 
 // expandBack is the backward of the way back, through the values' half of KVB.
-func (a *MLA) expandBack(p *Pass, heads tensor.Heads) {
-	p.headsGradient = tensor.HeadsGradient{Heads: heads, DY: p.Tape.Grad(heads.Y), DX: p.whole(heads.X), DW: a.kvbGrad(p, a.Nope, a.V)}
+func (a *MLA) expandBack(p *Pass, heads tensor.Heads, ends []int) {
+	p.headsGradient = tensor.HeadsGradient{Heads: heads, DY: p.Tape.Grad(heads.Y), DX: p.whole(heads.X), DW: a.kvbGrad(p, a.Nope, a.V), Ends: ends}
 	p.BackwardHeads(&p.headsGradient)
 }
 

@@ -31,6 +31,7 @@ type mixed struct {
 	gate, up []float32 // in the order of the choices
 	sum      []float32 // whose gradient is that of the output
 	runs     []Run
+	bf16     bool // products go by pairs of rows of one sequence
 }
 
 // forwardTaped is Forward where there is a tape.
@@ -40,7 +41,8 @@ func (m *MoE) forwardTaped(p *Pass, layer int, x, h []float32) []float32 {
 	}
 	c, width, d := &m.Learning.kept, m.Gate[0].Rows, m.Router.Cols
 	b := &mixed{MoE: m, h: h, affinity: p.Arena.F32(p.Rows * m.Experts), gate: p.Arena.F32(p.Rows * m.Used * width),
-		up: p.Arena.F32(p.Rows * m.Used * width), runs: p.Runs}
+		up: p.Arena.F32(p.Rows * m.Used * width), runs: p.Runs,
+		bf16: p.Exec.Compute() == tensor.BF16}
 	m.route(p, c, layer, b.affinity, h)
 	c.place = resize(c.place, len(c.order))
 	for i, choice := range c.order {
@@ -128,15 +130,31 @@ func (b *mixed) expertsBack(p *Pass, c *choices, w wave, dy, dweights []float32)
 	b.gather(p, c, w, gathered, b.h)
 	gs = gs[:0]
 	b.eachExpert(c, w, func(e, at, n int) {
-		in := tensor.Gradient{M: n, X: gathered[at*d:][:n*d], DX: dx[at*d:][:n*d]}
+		in := tensor.Gradient{M: n, Ends: b.ends(c, e), X: gathered[at*d:][:n*d], DX: dx[at*d:][:n*d]}
 		g, u := in, in
 		g.W, g.DY, g.DW = b.Gate[e], dgate[at*width:][:n*width], params.Matrix(b.Gate[e])
 		u.W, u.DY, u.DW = b.Up[e], dup[at*width:][:n*width], params.Matrix(b.Up[e])
-		gs = append(gs, g, u, tensor.Gradient{W: b.Down[e], M: n, X: act[at*width:][:n*width], DY: gradient[at*d:][:n*d], DW: params.Matrix(b.Down[e])})
+		gs = append(gs, g, u, tensor.Gradient{W: b.Down[e], M: n, Ends: in.Ends, X: act[at*width:][:n*width], DY: gradient[at*d:][:n*d], DW: params.Matrix(b.Down[e])})
 	})
 	p.Backward(gs)
 	p.moe.gradients = gs
 	return dx
+}
+
+// ends are where, among the rows of an expert, those of each sequence end, for the products that ask for it; else nil.
+func (b *mixed) ends(c *choices, e int) []int {
+	if !b.bf16 {
+		return nil
+	}
+	ends, order := make([]int, len(b.runs)), c.order[c.starts[e]:c.starts[e+1]]
+	n := 0
+	for i, run := range b.runs {
+		for n < len(order) && order[n]/b.Used < run.First+run.Rows {
+			n++
+		}
+		ends[i] = n
+	}
+	return ends
 }
 
 // eachExpert calls f for the experts of a wave that got rows, with the first of these in the wave and their number.

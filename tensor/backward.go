@@ -20,6 +20,12 @@ type Gradient struct {
 	More bool      // DX holds something to add to
 	DW   []float32 // gains dYᵀ·X; nil: not wanted
 	DB   []float32 // gains the sum of the rows of dY; nil: not wanted
+
+	// Ends are the ends of the sequences that the rows belong to, which bf16 products sum by pairs of rows; nil: all are of one.
+	Ends []int
+
+	dy, x []uint16 // rounded
+	end   [1]int
 }
 
 func (g *Gradient) check() {
@@ -28,6 +34,13 @@ func (g *Gradient) check() {
 		g.DW != nil && (len(g.DW) != w.Rows*w.Cols || len(g.X) != g.M*w.Cols) || g.DB != nil && len(g.DB) != w.Rows {
 		panic(fmt.Sprintf("tensor: backward of %d rows over W %v: X %d, dY %d, dX %d, dW %d, dB %d values",
 			g.M, w, len(g.X), len(g.DY), len(g.DX), len(g.DW), len(g.DB)))
+	}
+	if g.Ends == nil {
+		g.end[0] = g.M
+		g.Ends = g.end[:]
+	}
+	if g.Ends[len(g.Ends)-1] != g.M {
+		panic(fmt.Sprintf("tensor: backward of %d rows of sequences that end at %v", g.M, g.Ends))
 	}
 }
 
@@ -57,6 +70,9 @@ func (e *Exec) Backward(gs []Gradient) {
 			e.cut(backPiece{first: i, weights: true}, gs[i].W.Rows, dwRows)
 		}
 	}
+	if e.compute == BF16 {
+		e.roundAll(gs)
+	}
 	e.pool.Do(len(e.pieces), e.backward)
 	e.gradients = nil
 }
@@ -85,7 +101,11 @@ func (e *Exec) backwardPiece(worker, i int) {
 	p, s := e.pieces[i], &e.scratch[worker]
 	if p.weights {
 		g := &e.gradients[p.first]
-		if g.DW != nil {
+		switch {
+		case g.DW == nil:
+		case e.pairs(g.W):
+			gemm.AccTNBF16(g.DW, g.dy, g.x, g.Ends, g.W.Rows, g.W.Cols, p.lo, p.hi, s.gemm)
+		default:
 			gemm.AccTN(g.DW, g.DY, g.X, g.M, g.W.Rows, g.W.Cols, p.lo, p.hi, s.gemm)
 		}
 		if g.DB != nil {
@@ -99,6 +119,10 @@ func (e *Exec) backwardPiece(worker, i int) {
 	for j := p.first; j < p.end; j++ {
 		g := &e.gradients[j]
 		w := gemm.Weights{Type: g.W.Type, Data: g.W.Data, K: g.W.Cols}
-		gemm.MulNN(g.DX, g.W.Cols, g.DY, g.M, g.W.Rows, w, p.lo, p.hi, g.More || j > p.first, s.gemm)
+		if more := g.More || j > p.first; e.pairs(g.W) {
+			gemm.MulNNBF16(g.DX, g.W.Cols, g.dy, g.M, g.W.Rows, w, p.lo, p.hi, more, s.gemm)
+		} else {
+			gemm.MulNN(g.DX, g.W.Cols, g.DY, g.M, g.W.Rows, w, p.lo, p.hi, more, s.gemm)
+		}
 	}
 }

@@ -30,11 +30,12 @@ type Exec struct {
 	pieces        []backPiece
 	attnGradients []attn.Gradient
 	wave          int
+	rounds        []rounding
 
 	headsGradient *HeadsGradient
 
 	// Its bodies, made once: a func made anew for each call would be allocated.
-	multiply, prepare, multiplyHead, backward, backwardHead, attend, attendBack func(worker, i int)
+	multiply, prepare, multiplyHead, backward, round, backwardHead, attend, attendBack func(worker, i int)
 }
 
 // scratch is one worker's working memory.
@@ -46,6 +47,9 @@ type scratch struct {
 	in   Input     // of one head
 	x    []float32
 	dy   []float32 // of one head
+
+	halfX, halfDY []uint16 // the same, rounded
+	end           [1]int
 }
 
 // NewExec starts workers on so many threads, 0 for one on each CPU.
@@ -56,7 +60,7 @@ func NewExec(threads int, c Compute) *Exec {
 		e.scratch[i].gemm = gemm.NewScratch()
 	}
 	e.multiply, e.prepare, e.multiplyHead, e.backward = e.multiplyPiece, e.preparePiece, e.multiplyHeadPiece, e.backwardPiece
-	e.attend, e.attendBack, e.backwardHead = e.attendPiece, e.attendBackPiece, e.backwardHeadPiece
+	e.attend, e.attendBack, e.backwardHead, e.round = e.attendPiece, e.attendBackPiece, e.backwardHeadPiece, e.roundBlock
 	return e
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/pennyml/penny/kernel/gemm"
+	"github.com/pennyml/penny/kernel/vec"
 )
 
 // HeadsGradient is what the products of Heads give back, in the layouts of their X and Y.
@@ -13,6 +14,8 @@ type HeadsGradient struct {
 
 	DX []float32   // as X: becomes dY·W, head by head; what lies between the heads stays
 	DW [][]float32 // of each head, gains dYᵀ·X; nil: not wanted
+
+	Ends []int // as in Gradient
 
 	// Transposed says that W is kept as the transpose of what is learnt: DW then gains Xᵀ·dY, W.Cols rows of W.Rows.
 	Transposed bool
@@ -42,6 +45,10 @@ func (e *Exec) backwardHeadPiece(worker, i int) {
 	p, s := e.headsGradient, &e.scratch[worker]
 	h := i % len(p.W)
 	w := p.W[h]
+	if e.pairs(w) {
+		s.backwardHeadBF16(p, h, i < len(p.W))
+		return
+	}
 	s.dy = gather(s.dy, p.DY[h*p.YHead:], p.M, w.Rows, p.YRow)
 	if i < len(p.W) {
 		gw := gemm.Weights{Type: w.Type, Data: w.Data, K: w.Cols}
@@ -54,6 +61,35 @@ func (e *Exec) backwardHeadPiece(worker, i int) {
 	} else {
 		gemm.AccTN(p.DW[h], s.dy, s.x, p.M, w.Rows, w.Cols, 0, w.Rows, s.gemm)
 	}
+}
+
+func (s *scratch) backwardHeadBF16(p *HeadsGradient, h int, dx bool) {
+	w := p.W[h]
+	s.halfDY = gatherBF16(s.halfDY, p.DY[h*p.YHead:], p.M, w.Rows, p.YRow)
+	if dx {
+		gemm.MulNNBF16(p.DX[h*p.XHead:], p.XRow, s.halfDY, p.M, w.Rows, gemm.Weights{Type: w.Type, Data: w.Data, K: w.Cols}, 0, w.Cols, false, s.gemm)
+		return
+	}
+	s.halfX = gatherBF16(s.halfX, p.X[h*p.XHead:], p.M, w.Cols, p.XRow)
+	s.end[0] = p.M
+	ends := s.end[:]
+	if p.Ends != nil {
+		ends = p.Ends
+	}
+	if p.Transposed {
+		gemm.AccTNBF16(p.DW[h], s.halfX, s.halfDY, ends, w.Cols, w.Rows, 0, w.Cols, s.gemm)
+	} else {
+		gemm.AccTNBF16(p.DW[h], s.halfDY, s.halfX, ends, w.Rows, w.Cols, 0, w.Rows, s.gemm)
+	}
+}
+
+// gatherBF16 is gather to bf16.
+func gatherBF16(buf []uint16, x []float32, m, n, pitch int) []uint16 {
+	buf = atLeast(buf, m*n)
+	for r := range m {
+		vec.F32ToBF16(buf[r*n:][:n], x[r*pitch:][:n])
+	}
+	return buf
 }
 
 // gather brings the first n values of m rows, pitch apart, together in buf, or a larger one.

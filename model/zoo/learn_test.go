@@ -16,6 +16,7 @@ import (
 	"github.com/pennyml/penny/internal/testutil"
 	"github.com/pennyml/penny/kernel/vec"
 	"github.com/pennyml/penny/model"
+	"github.com/pennyml/penny/tensor"
 )
 
 // TestGradients holds loss and gradients of whole networks to recorded ones.
@@ -126,26 +127,53 @@ func learnt(t *testing.T, c *model.Config, batch []model.Sequence, micro int, o 
 // again or remembered.
 func TestLearnExact(t *testing.T) {
 	for _, arch := range families {
-		r := rand.New(rand.NewPCG(1, 2))
-		c := randomConfig(r, arch)
-		batch := randomBatch(r, 9, c.Vocab)
-		want, loss := learnt(t, c, batch, len(batch), model.LearnOptions{Threads: 2})
-		if norm(want) == 0 {
-			t.Fatalf("%s: no gradient", arch)
+		for _, compute := range []tensor.Compute{tensor.F32, tensor.BF16} {
+			learnExact(t, arch, compute)
 		}
-		testutil.EachLevel(t, func(t *testing.T, l cpu.Level) {
-			for _, micro := range []int{1, 2, 8} {
-				for _, o := range []model.LearnOptions{{Threads: 1}, {Threads: 2, Recompute: true}} {
-					if l == cpu.Generic && (micro != 2 || !o.Recompute) {
-						continue // slow
-					}
-					got, other := learnt(t, c, batch, micro, o)
-					if other != loss || !slices.EqualFunc(got, want, sameBits) {
-						t.Errorf("%s: gradients differ in micro-batches of %d, %+v", arch, micro, o)
-					}
+	}
+}
+
+func learnExact(t *testing.T, arch string, compute tensor.Compute) {
+	r := rand.New(rand.NewPCG(1, 2))
+	c := randomConfig(r, arch)
+	batch := randomBatch(r, 9, c.Vocab)
+	want, loss := learnt(t, c, batch, len(batch), model.LearnOptions{Threads: 2, Compute: compute})
+	if norm(want) == 0 {
+		t.Fatalf("%s: no gradient", arch)
+	}
+	testutil.EachLevel(t, func(t *testing.T, l cpu.Level) {
+		for _, micro := range []int{1, 2, 8} {
+			for _, o := range []model.LearnOptions{{Threads: 1}, {Threads: 2, Recompute: true}} {
+				if l == cpu.Generic && (micro != 2 || !o.Recompute) {
+					continue // slow
+				}
+				o.Compute = compute
+				got, other := learnt(t, c, batch, micro, o)
+				if other != loss || !slices.EqualFunc(got, want, sameBits) {
+					t.Errorf("%s: gradients differ in micro-batches of %d, %+v", arch, micro, o)
 				}
 			}
-		})
+		}
+	})
+}
+
+// TestLearnBF16: under bf16 the gradients point where those of f32 do.
+func TestLearnBF16(t *testing.T) {
+	for _, arch := range []string{"llama", "qwen2", "qwen3"} { // without experts, whose choice may turn
+		r := rand.New(rand.NewPCG(5, 6))
+		c := randomConfig(r, arch)
+		batch := randomBatch(r, 3, c.Vocab)
+		a, _ := learnt(t, c, batch, 3, model.LearnOptions{})
+		b, _ := learnt(t, c, batch, 3, model.LearnOptions{Compute: tensor.BF16})
+		var dot float64
+		for i := range a {
+			for j, v := range a[i] {
+				dot += float64(v) * float64(b[i][j])
+			}
+		}
+		if cosine := dot / norm(a) / norm(b); !(cosine > 0.995 && cosine < 1) {
+			t.Errorf("%s: the cosine between the gradients is %v", arch, cosine)
+		}
 	}
 }
 
@@ -162,15 +190,16 @@ func norm(xs [][]float32) float64 {
 // TestSamplerIsLearner: the learner's log-probabilities are those that sampling from its network sees, to the bit.
 func TestSamplerIsLearner(t *testing.T) {
 	for _, arch := range families {
-		r := rand.New(rand.NewPCG(3, 4))
-		c := randomConfig(r, arch)
-		l, err := LearnNew(c, model.SyntheticWeights(func(string, []int) dtype.Type { return dtype.F32 }), model.LearnOptions{})
-		if err != nil {
-			t.Fatal(err)
+		for _, compute := range []tensor.Compute{tensor.F32, tensor.BF16} {
+			r := rand.New(rand.NewPCG(3, 4))
+			c := randomConfig(r, arch)
+			l, err := LearnNew(c, model.SyntheticWeights(func(string, []int) dtype.Type { return dtype.F32 }), model.LearnOptions{Compute: compute})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			checkSampler(t, l, randomBatch(r, 5, c.Vocab))
 		}
-		defer l.Close()
-		batch := randomBatch(r, 5, c.Vocab)
-		checkSampler(t, l, batch)
 	}
 }
 

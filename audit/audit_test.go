@@ -61,13 +61,13 @@ func TestDeepSeekV3(t *testing.T) {
 		t.Errorf("%s, failed %v", r.Verdict, r.Failed())
 	}
 	var page bytes.Buffer
-	r.Text(&page)
+	r.Text(&page, Plain)
 	for _, s := range []string{"3.29e24 FLOP", "343 TFLOP/s", "34.6 % bf16", "17.3 % fp8", "54.2 days", "$2.00/GPU-hour", "$5.576M", "ablations", "$16.73M–$55.76M"} {
 		if !strings.Contains(page.String(), s) {
 			t.Errorf("the page lacks %q:\n%s", s, page.String())
 		}
 	}
-	if n := strings.Count(page.String(), "\n"); n > 24 {
+	if n := strings.Count(page.String(), "\n"); n > Plain.Height-1 {
 		t.Errorf("the page has %d lines", n)
 	}
 	for _, f := range r.Sheet.Figures() {
@@ -94,12 +94,12 @@ func TestAllClaims(t *testing.T) {
 			continue
 		}
 		var page, obj bytes.Buffer
-		r.Text(&page)
-		if n := strings.Count(page.String(), "\n"); n > 26 {
+		r.Text(&page, Plain)
+		if n := strings.Count(page.String(), "\n"); n > Plain.Height-1 {
 			t.Errorf("%s: %d lines", c.ID, n)
 		}
 		for line := range strings.Lines(page.String()) {
-			if n := len([]rune(line)); n > pageWidth+8 {
+			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > Plain.Width {
 				t.Errorf("%s: %d columns: %s", c.ID, n, line)
 			}
 		}

@@ -127,7 +127,7 @@ func FuzzAdd(f *testing.F) {
 			d.Audit(c, Settings{})
 		}
 		for _, s := range d.Statements {
-			d.AuditStatement(s)
+			d.AuditStatement(s, Settings{})
 		}
 	})
 }

@@ -47,6 +47,7 @@ type pageTornado struct {
 
 type pageData struct {
 	ID, Name, Heading, Scope, Class, Hint, Note string
+	Quote, Finding                              string // of a statement
 	Verdict                                     Verdict
 	Qualifier, LeavesOut, ClaimSources          string
 	LadderFrom, LadderTo                        string
@@ -62,7 +63,7 @@ type pageData struct {
 // HTML writes the audit as one page that needs nothing else.
 func (r *Report) HTML(w io.Writer, d *Data) error {
 	c := r.Claim
-	p := pageData{ID: c.ID, Name: c.Name, Heading: strings.TrimPrefix(strings.TrimPrefix(r.heading(), c.Name), ", "), Scope: c.Scope, Class: strings.Fields(string(r.Verdict))[0],
+	p := pageData{ID: c.ID, Name: c.Name, Heading: strings.TrimPrefix(strings.TrimPrefix(r.heading(), c.Name), ", "), Scope: c.Scope, Class: classOf(r.Verdict),
 		Verdict: r.Verdict, Qualifier: r.Qualifier, LeavesOut: c.LeavesOut, ClaimSources: strings.Join(c.Sources, ", "), Hint: r.Hint, Note: c.Note}
 	for _, id := range []string{"flop", "rate", "mfu_bf16", "mfu_fp8", "mfu_exact", "hours", "run_days", "price", "rented", "owned", "energy", "energy_model", "co2", "co2_model"} {
 		if f := r.Sheet.Get(id); f != nil {
@@ -94,7 +95,7 @@ func (r *Report) HTML(w io.Writer, d *Data) error {
 		}
 	}
 	r.pageFigures(&p, d)
-	return page.Execute(w, p)
+	return page.ExecuteTemplate(w, "page", p)
 }
 
 func (f *Figure) page() pageFigure {
@@ -111,15 +112,22 @@ func (r *Report) pageFigures(p *pageData, d *Data) {
 	for _, f := range r.Assumptions() {
 		p.Assumptions = append(p.Assumptions, f.page())
 	}
-	sources := r.report(d).Sources
-	for _, key := range r.Claim.Sources {
+	p.Sources = d.listSources(r.report(d).Sources, r.Claim.Sources)
+}
+
+// listSources puts sources in order, those of these keys too.
+func (d *Data) listSources(named map[string]Source, keys []string) (out []pageSource) {
+	sources := map[string]Source{}
+	maps.Copy(sources, named)
+	for _, key := range keys {
 		if s, ok := d.Sources[key]; ok {
 			sources[key] = s
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(sources)) {
-		p.Sources = append(p.Sources, pageSource{key, sources[key]})
+		out = append(out, pageSource{key, sources[key]})
 	}
+	return out
 }
 
 // pageLadder draws the ladder on a logarithmic scale.

@@ -210,37 +210,40 @@ func (p *Plan) nearest(d *Data) error {
 	return nil
 }
 
-// Text writes the plan.
-func (p *Plan) Text(w io.Writer) {
-	s := p.Sheet
-	fmt.Fprintf(w, "on %s; what binds: %s\n", p.Part.Name, p.Limit)
-	for _, l := range []struct{ label, id string }{{"GPU-hours", "budget"}, {"compute", "plan_flop"}, {"utilisation", "run_mfu"}, {"days", "plan_days"}, {"rented", "plan_cost"}, {"energy", "plan_energy"}, {"CO2", "plan_co2"}} {
-		if f := s.Get(l.id); f != nil {
-			row(w, l.label, f.String(), f.origin())
+// Text writes the plan, one screen high.
+func (p *Plan) Text(w io.Writer, screen Screen) error {
+	out := &textPage{Screen: screen.Fit()}
+	out.add(0, wrap("on "+p.Part.Name+"; what binds: "+p.Limit, out.Width)...)
+	for i, l := range []label{{"GPU-hours", "budget"}, {"compute", "plan_flop"}, {"utilisation", "run_mfu"}, {"days", "plan_days"}, {"rented", "plan_cost"}, {"energy", "plan_energy"}, {"CO2", "plan_co2"}} {
+		if f := p.Sheet.Get(l.id); f != nil {
+			out.row(i/5, l.label, f.String(), f.origin())
 		}
 	}
-	fmt.Fprintf(w, "what it trains (C = 6·N·D; 20 tokens a parameter [chinchilla]):\n")
+	out.add(0, "what it trains (C = 6·N·D; 20 tokens a parameter [chinchilla]):")
 	for _, m := range p.Models {
 		tokens, params := &Figure{Unit: "tokens", Value: Value{m.Tokens, base(dimToken)}}, &Figure{Unit: "params", Value: Value{m.Active, base(dimParam)}}
 		size := params.String()
 		if m.Params != m.Active {
 			size = (&Figure{Unit: "params", Value: Value{m.Params, base(dimParam)}}).String() + " (" + size + " active)"
 		}
-		fmt.Fprintf(w, "  %s, %s a parameter: %s on %s\n", m.Kind, short(m.Ratio), size, tokens)
-		line := fmt.Sprintf("training state fits on %d or more of them", m.Memory)
+		out.text(0, 0, fmt.Sprintf("%s, %s a parameter: %s on %s", m.Kind, short(m.Ratio), size, tokens))
+		line := fmt.Sprintf("its training fits on %d or more of them", m.Memory)
 		if m.Memory == 0 {
 			line = "memory of the part not known"
 		}
 		if m.Serve != nil && m.Serve.Sheet.Has("decode_price") {
-			line += fmt.Sprintf("; served at %s out, %s", m.Serve.Sheet.Get("decode_price"), m.Serve.Sheet.Get("decode_joules"))
+			line += fmt.Sprintf("; out %s, %s", m.Serve.Sheet.Get("decode_price"), m.Serve.Sheet.Get("decode_joules"))
 		}
-		fmt.Fprintf(w, "      %s\n", line)
+		for _, l := range wrap(line, out.Width-6) {
+			out.add(0, "      "+l)
+		}
 	}
 	var near []string
 	for _, r := range p.Nearest {
 		near = append(near, r.Claim.Name+" "+r.Sheet.Get("flop").String())
 	}
-	fmt.Fprintf(w, "nearest published runs: %s\n", strings.Join(near, "; "))
+	out.text(1, 0, "nearest published runs: "+strings.Join(near, "; "))
+	return out.write(w)
 }
 
 type jsonPlanned struct {

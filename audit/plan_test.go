@@ -25,7 +25,7 @@ func TestPlan(t *testing.T) {
 		t.Errorf("%d models, %d neighbours", len(p.Models), len(p.Nearest))
 	}
 	var text, obj bytes.Buffer
-	p.Text(&text)
+	p.Text(&text, Plain)
 	if err := p.JSON(&obj); err != nil || strings.Count(text.String(), "\n") > 24 {
 		t.Errorf("%v\n%s", err, text.String())
 	}

@@ -90,12 +90,10 @@ func (r *Report) putService(sv Service) {
 }
 
 // ServeText writes the figures of serving.
-func (r *Report) ServeText(w io.Writer) {
-	fmt.Fprintf(w, "serving %s on %s:\n", r.Claim.Name, r.Part.Name)
-	for _, l := range []struct{ label, id string }{{"batch", "batch"}, {"context", "context"}, {"on", "servers"}, {"compute", "decode_flop"}, {"weights read", "touched"}, {"bytes a step", "step_bytes"},
-		{"by compute", "compute_time"}, {"by memory", "memory_time"}, {"speed", "speed"}, {"output", "decode_price"}, {"input", "prefill_price"}, {"energy", "decode_joules"}} {
-		if f := r.Sheet.Get(l.id); f != nil {
-			row(w, l.label, f.String(), f.origin())
-		}
-	}
+func (r *Report) ServeText(w io.Writer, screen Screen) error {
+	p := &textPage{Screen: screen.Fit()}
+	p.add(0, wrap("serving "+r.Claim.Name+" on "+r.Part.Name+":", p.Width)...)
+	r.textFigures(p, 0, []label{{"batch", "batch"}, {"context", "context"}, {"on", "servers"}, {"compute", "decode_flop"}, {"weights read", "touched"}, {"bytes a step", "step_bytes"},
+		{"by compute", "compute_time"}, {"by memory", "memory_time"}, {"speed", "speed"}, {"output", "decode_price"}, {"input", "prefill_price"}, {"energy", "decode_joules"}})
+	return p.write(w)
 }

@@ -20,6 +20,29 @@ func (set Settings) apply(d *Data, r *Report) error {
 	return nil
 }
 
+// applyStatement puts the settings in the place of a statement's figures and of assumptions.
+func (set Settings) applyStatement(r *StatementReport) error {
+	if set.Grid != "" {
+		return fmt.Errorf("--grid: a statement has no grid of its own; see --set")
+	}
+	for _, key := range slices.Sorted(maps.Keys(set.Set)) {
+		f := r.Sheet.Get(key)
+		if f == nil {
+			var known []string
+			for _, f := range r.Sheet.Figures() {
+				known = append(known, f.ID)
+			}
+			return fmt.Errorf("--set %s: no such figure of this statement; known: %s", key, strings.Join(known, ", "))
+		}
+		q, err := Field{Name: key, Unit: f.Unit, PerDevice: strings.Contains(f.Unit, "/GPU"), Fraction: f.Unit == "%"}.Parse(set.Set[key])
+		if err != nil {
+			return fmt.Errorf("--set %w", err)
+		}
+		r.Sheet.Put(&Figure{ID: key, Title: f.Title, Value: Value{q.Range, q.Dim}, Unit: f.Unit, Standing: Given, Source: "--set " + key})
+	}
+	return nil
+}
+
 func (set Settings) applyOne(d *Data, r *Report, key, text string) error {
 	kind, part, _ := strings.Cut(key, ".")
 	part, prec, _ := strings.Cut(part, ".")

@@ -151,8 +151,8 @@ type StatementReport struct {
 	Verdict   Verdict
 }
 
-// AuditStatement computes a statement's checks.
-func (d *Data) AuditStatement(st *Statement) (*StatementReport, error) {
+// AuditStatement computes a statement's checks. Settings replace assumptions and figures of the statement by name.
+func (d *Data) AuditStatement(st *Statement, set Settings) (*StatementReport, error) {
 	r := &StatementReport{Statement: st, Sheet: &Sheet{other: d.sheetOf}, Verdict: NotCheckable}
 	for _, a := range d.Assumptions {
 		f, err := a.figure()
@@ -168,7 +168,10 @@ func (d *Data) AuditStatement(st *Statement) (*StatementReport, error) {
 			return nil, err
 		}
 		standing, sources := e.origin(st.Standing, st.Sources)
-		r.Sheet.Put(&Figure{ID: id, Title: id, Value: Value{q.Range, q.Dim}, Unit: e.Unit, Standing: standing, Source: strings.Join(sources, ", ")})
+		r.Sheet.Put(&Figure{ID: id, Title: strings.ReplaceAll(id, "_", " ") + ", as said", Value: Value{q.Range, q.Dim}, Unit: e.Unit, Standing: standing, Source: strings.Join(sources, ", ")})
+	}
+	if err := set.applyStatement(r); err != nil {
+		return nil, err
 	}
 	for _, c := range st.Checks {
 		if err := r.check(c); err != nil {
@@ -237,27 +240,41 @@ func (r *StatementReport) report(d *Data) jsonReport {
 	return out
 }
 
-// Text writes the audit of a statement.
-func (r *StatementReport) Text(w io.Writer) {
-	s := r.Statement
-	fmt.Fprintf(w, "%s, %s (%s): %s\n", s.Who, s.Date, s.Standing, strings.ToUpper(string(r.Verdict)))
-	for _, line := range wrap("“"+s.Claim+"” ["+strings.Join(s.Sources, ", ")+"]", 104) {
-		fmt.Fprintf(w, "  %s\n", line)
-	}
+// Text writes the audit of a statement, one screen high.
+func (r *StatementReport) Text(w io.Writer, screen Screen) error {
+	p, s := &textPage{Screen: screen.Fit()}, r.Statement
+	p.add(0, wrap(s.Who+", "+s.Date+" ("+string(s.Standing)+"): "+strings.ToUpper(string(r.Verdict)), p.Width)...)
+	p.text(0, 0, "“"+s.Claim+"” ["+strings.Join(s.Sources, ", ")+"]")
 	for _, res := range r.Results {
-		mark := " "
-		if res.Stated != nil {
-			mark = map[bool]string{true: "✓", false: "✗"}[res.Agrees]
-		}
-		fmt.Fprintf(w, "  %s %s: %s = %s", mark, res.Check.What, res.Figure, res.Figure.Filled)
-		if res.Stated != nil && res.Agrees {
-			fmt.Fprintf(w, "; said: %s", res.Stated)
-		} else if res.Stated != nil {
-			fmt.Fprintf(w, "; but said: %s (×%s)", res.Stated, digits(res.Ratio, 3))
-		}
-		fmt.Fprintln(w)
+		p.text(res.rank(), 0, res.String())
 	}
-	for _, line := range wrap(s.Finding, 104) {
-		fmt.Fprintf(w, "  %s\n", line)
+	p.text(0, 0, s.Finding)
+	return p.write(w)
+}
+
+// rank puts what was held against nothing after what was, and what agrees after what does not.
+func (res Result) rank() int {
+	switch {
+	case !res.Agrees:
+		return 0
+	case res.Stated != nil:
+		return 1
 	}
+	return 2
+}
+
+// String is the check in words.
+func (res Result) String() string {
+	mark, said := "•", ""
+	if res.Stated != nil && res.Agrees {
+		mark, said = "✓", "; said: "+res.Stated.String()
+	} else if res.Stated != nil {
+		mark, said = "✗", fmt.Sprintf("; but said: %s (×%s)", res.Stated, digits(res.Ratio, 3))
+	}
+	return fmt.Sprintf("%s %s: %s = %s%s", mark, res.Check.What, res.Figure, res.Figure.Filled, said)
+}
+
+// Explain writes one figure of a statement with all that it rests on.
+func (r *StatementReport) Explain(w io.Writer, d *Data, id string, screen Screen) error {
+	return explain(w, d, r.Sheet, id, screen.Fit().Width)
 }

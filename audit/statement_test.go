@@ -14,7 +14,7 @@ func statementOf(t *testing.T, d *Data, id string) *StatementReport {
 	if st == nil {
 		t.Fatalf("no statement %s", id)
 	}
-	r, err := d.AuditStatement(st)
+	r, err := d.AuditStatement(st, Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		t.Errorf("%d claims, %d statements", len(claims), len(statements))
 	}
 	var text, table, sheet bytes.Buffer
-	if err := Summary(&text, claims, statements); err != nil {
+	if err := Summary(&text, claims, statements, Plain); err != nil {
 		t.Error(err)
 	}
 	for _, r := range claims {
@@ -92,5 +92,23 @@ func TestEverythingAtOnce(t *testing.T) {
 	rows, err := csv.NewReader(&sheet).ReadAll()
 	if err != nil || len(rows) != len(claims)+1 {
 		t.Errorf("CSV: %d rows, %v", len(rows), err)
+	}
+}
+
+func TestStatementSettings(t *testing.T) {
+	d := load(t)
+	st := d.FindStatement("press-r1-56")
+	for set, want := range map[string]Verdict{"usd=294k": Implausible, "two_months=61 days": Implausible, "two_months=20 days": Implausible} {
+		key, value, _ := strings.Cut(set, "=")
+		r, err := d.AuditStatement(st, Settings{Set: map[string]string{key: value}})
+		if err != nil || r.Verdict != want || r.Sheet.Get(key).Source != "--set "+key {
+			t.Errorf("%s: %v, want %s; %v", set, r, want, err)
+		}
+	}
+	for _, set := range []string{"bill=1", "usd=5 days", "usd=x"} {
+		key, value, _ := strings.Cut(set, "=")
+		if _, err := d.AuditStatement(st, Settings{Set: map[string]string{key: value}}); err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s: %v", set, err)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 )
 
 // All audits every claim and every statement.
@@ -19,7 +20,7 @@ func (d *Data) All(set Settings) (claims []*Report, statements []*StatementRepor
 		claims = append(claims, r)
 	}
 	for _, s := range d.Statements {
-		r, err := d.AuditStatement(s)
+		r, err := d.AuditStatement(s, Settings{})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -70,39 +71,56 @@ func Compare(w io.Writer, reports []*Report) error {
 	return tw.Flush()
 }
 
-// Summary writes one line a claim and a statement, with what failed.
-func Summary(w io.Writer, claims []*Report, statements []*StatementReport) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "claim\tcompute\tGPU-hours\tof bf16 peak\t$ a GPU-hour\tverdict")
-	cell := func(r *Report, id string) string {
+// Summary writes one line a claim and a statement, with what failed: beside the verdict where there is room, else below.
+func Summary(w io.Writer, claims []*Report, statements []*StatementReport, screen Screen) error {
+	width := screen.Fit().Width
+	var out strings.Builder
+	line := func(head, verdict, why string) {
+		if why != "" && utf8.RuneCountInString(head+verdict+": "+why) <= width {
+			verdict, why = verdict+": "+why, ""
+		}
+		fmt.Fprintln(&out, strings.TrimRight(head+verdict, " "))
+		if why != "" {
+			for _, l := range wrap(why, width-8) {
+				fmt.Fprintf(&out, "        %s\n", l)
+			}
+		}
+	}
+	line(fmt.Sprintf("%-26s %-8s %-9s %-6s %-9s ", "claim", "FLOP", "GPU-hours", "bf16", "$/hour"), "verdict", "")
+	cell := func(r *Report, id, unit string) string {
 		if f := r.Sheet.Get(id); f != nil {
-			return f.String()
+			return strings.TrimSpace(strings.TrimSuffix(f.String(), unit))
 		}
 		return "–"
 	}
 	for _, r := range claims {
-		verdict := string(r.Verdict)
+		why := ""
 		if f := r.Failed(); len(f) > 0 && f[0].Worst != Plausible {
-			verdict += ": " + f[0].Name
+			why = f[0].Name
 		} else if r.Qualifier != "" {
-			verdict += ": " + r.Qualifier
+			why = r.Qualifier
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Claim.ID, cell(r, "flop"), cell(r, "hours"), cell(r, "mfu_bf16"), cell(r, "price"), verdict)
+		line(fmt.Sprintf("%-26s %-8s %-9s %-6s %-9s ", r.Claim.ID, cell(r, "flop", "FLOP"), cell(r, "hours", "GPU-hours"), cell(r, "mfu_bf16", ""), cell(r, "price", "/GPU-hour")), string(r.Verdict), why)
 	}
-	if err := tw.Flush(); err != nil || len(statements) == 0 {
-		return err
+	if len(statements) > 0 {
+		fmt.Fprintln(&out)
+		line(fmt.Sprintf("%-16s %-30s ", "statement", "by"), "verdict", "")
 	}
-	fmt.Fprintln(tw, "\nstatement\tby\tverdict")
 	for _, r := range statements {
-		verdict := string(r.Verdict)
+		var why []string
 		for _, res := range r.Results {
 			if !res.Agrees {
-				verdict += fmt.Sprintf(": %s %s, said %s", res.Check.What, res.Figure, res.Stated)
+				why = append(why, fmt.Sprintf("%s %s, said %s", res.Check.What, res.Figure, res.Stated))
 			}
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\n", r.Statement.ID, r.Statement.Who, verdict)
+		who := []rune(r.Statement.Who)
+		if len(who) > 30 {
+			who = append(who[:28], ' ', '…')
+		}
+		line(fmt.Sprintf("%-16s %-30s ", r.Statement.ID, string(who)), string(r.Verdict), strings.Join(why, "; "))
 	}
-	return tw.Flush()
+	_, err := io.WriteString(w, out.String())
+	return err
 }
 
 // AllJSON writes audits as one array.

@@ -7,21 +7,6 @@ import (
 	"strings"
 )
 
-// row is one line of the page: a label, a figure, and where it comes from.
-func row(w io.Writer, label, value, origin string) {
-	if pad := 27 - len([]rune(value)); pad > 0 {
-		value += strings.Repeat(" ", pad)
-	}
-	lines := wrap(origin, pageWidth-44)
-	fmt.Fprintf(w, "  %-13s %s %s\n", label, value, lines[0])
-	for _, l := range lines[1:] {
-		fmt.Fprintf(w, "%42s%s\n", "", l)
-	}
-}
-
-// pageWidth is the columns that lines are broken at.
-const pageWidth = 112
-
 // origin is a figure's formula with numbers, or its sources.
 func (f *Figure) origin() string {
 	if f.Filled != "" {
@@ -33,49 +18,48 @@ func (f *Figure) origin() string {
 	return string(f.Standing) + " [" + f.Source + "]"
 }
 
-// Text writes the audit, one screen high.
-func (r *Report) Text(w io.Writer) {
-	s := r.Sheet
+// Text writes the audit, one screen high: what matters least goes first where the screen is small.
+func (r *Report) Text(w io.Writer, screen Screen) error {
+	p := &textPage{Screen: screen.Fit()}
 	verdict := strings.ToUpper(string(r.Verdict))
 	if r.Qualifier != "" {
 		verdict += " (" + r.Qualifier + ")"
 	}
-	for _, line := range wrap(r.heading()+": "+verdict, pageWidth-4) {
-		fmt.Fprintln(w, line)
+	p.add(0, wrap(r.heading()+": "+verdict, p.Width)...)
+	r.textFigures(p, 0, []label{{"compute", "flop"}, {"hours", "hours"}, {"achieved", "rate"}})
+	r.textUtilisation(p)
+	r.textFigures(p, 0, []label{{"run", "run_days"}, {"all stages", "bill_days"}, {"price", "price"}})
+	if m := r.market(); m != "" && r.Sheet.Has("price") {
+		p.row(9, "an hour", "", m)
 	}
-	for _, line := range []struct{ label, id string }{{"compute", "flop"}, {"hours", "hours"}, {"achieved", "rate"}} {
-		if f := s.Get(line.id); f != nil {
-			row(w, line.label, f.String(), f.origin())
-		}
-	}
-	r.textUtilisation(w)
-	for _, line := range []struct{ label, id string }{{"run", "run_days"}, {"all stages", "bill_days"}, {"price", "price"}} {
-		if f := s.Get(line.id); f != nil {
-			row(w, line.label, f.String(), f.origin())
-		}
-	}
-	if m := r.market(); m != "" && s.Has("price") {
-		fmt.Fprintf(w, "  %-13s %s\n", "an hour", m)
-	}
-	for _, line := range []struct{ label, id string }{{"rented", "rented"}, {"owned", "owned"}, {"energy", "energy"}, {"energy", "energy_model"}, {"CO2", "co2"}, {"CO2", "co2_model"},
-		{"at 40 %, $2", "reference"}, {"base model", "base_bill"}} {
-		if f := s.Get(line.id); f != nil && !(strings.HasSuffix(line.id, "_model") && s.Has(strings.TrimSuffix(line.id, "_model"))) {
-			row(w, line.label, f.String(), f.origin())
-		}
-	}
-	r.textBoundary(w)
-	r.textTests(w)
+	r.textFigures(p, 0, []label{{"rented", "rented"}})
+	r.textFigures(p, 5, []label{{"owned", "owned"}})
+	r.textFigures(p, 2, []label{{"energy", "energy"}, {"energy", "energy_model"}})
+	r.textFigures(p, 1, []label{{"CO2", "co2"}, {"CO2", "co2_model"}})
+	r.textFigures(p, 7, []label{{"at 40 %, $2", "reference"}})
+	r.textFigures(p, 0, []label{{"base model", "base_bill"}})
+	r.textBoundary(p)
+	r.textTests(p)
 	if hint := r.Hint; hint != "" {
-		for _, line := range wrap(hint, pageWidth-4) {
-			fmt.Fprintf(w, "  %s\n", line)
-		}
+		p.text(0, 0, hint)
 	}
 	if len(r.Changes) > 0 {
-		for _, line := range wrap("to change it: "+r.nearest(2), pageWidth-4) {
-			fmt.Fprintf(w, "  %s\n", line)
+		p.text(3, 0, "to change it: "+r.nearest(2))
+	}
+	p.text(4, 0, "sources and formulas: --explain FIGURE; everything: --json or --html FILE")
+	return p.write(w)
+}
+
+// label names a line of the page by the figure that it shows.
+type label struct{ label, id string }
+
+// textFigures adds lines for the figures that the sheet has; a model's figure only where nobody states one.
+func (r *Report) textFigures(p *textPage, rank int, labels []label) {
+	for _, l := range labels {
+		if f := r.Sheet.Get(l.id); f != nil && !(strings.HasSuffix(l.id, "_model") && r.Sheet.Has(strings.TrimSuffix(l.id, "_model"))) {
+			p.row(rank, l.label, f.String(), f.origin())
 		}
 	}
-	fmt.Fprintf(w, "  [sources] and formulas: penny audit --explain FIGURE; all figures: --json; the page: --html FILE\n")
 }
 
 func (r *Report) heading() string {
@@ -94,25 +78,25 @@ func (r *Report) heading() string {
 	return strings.Join(parts, ", ")
 }
 
-func (r *Report) textUtilisation(w io.Writer) {
+func (r *Report) textUtilisation(p *textPage) {
 	var values, origins []string
 	var source string
 	for _, prec := range []string{"bf16", "fp8"} {
-		m, p := r.Sheet.Get("mfu_"+prec), r.Sheet.Get("peak_"+prec)
+		m, peak := r.Sheet.Get("mfu_"+prec), r.Sheet.Get("peak_"+prec)
 		if m == nil {
 			continue
 		}
 		values = append(values, m.String()+" "+prec)
-		origins = append(origins, "÷ "+short(p.In().Central))
-		source = p.Source
+		origins = append(origins, "÷ "+short(peak.In().Central))
+		source = peak.Source
 	}
 	if len(values) > 0 {
-		row(w, "of dense peak", strings.Join(values, ", "), short(r.in("rate").Central)+" "+strings.Join(origins, ", ")+" TFLOP/s/GPU ["+source+"]")
+		p.row(0, "of dense peak", strings.Join(values, ", "), short(r.in("rate").Central)+" "+strings.Join(origins, ", ")+" TFLOP/s/GPU ["+source+"]")
 	} else if m := r.Sheet.Get("mfu"); m != nil {
-		row(w, "of dense peak", m.String(), m.Filled)
+		p.row(0, "of dense peak", m.String(), m.Filled)
 	}
 	if m := r.Sheet.Get("mfu_exact"); m != nil {
-		row(w, "exactly", m.String()+" "+r.Precision, r.Sheet.Get("flop_token").String()+", from the architecture at "+grouped(float64(r.exact.Context))+" tokens")
+		p.row(6, "exactly", m.String()+" "+r.Precision, r.Sheet.Get("flop_token").String()+", from the architecture at "+grouped(float64(r.exact.Context))+" tokens")
 	}
 }
 
@@ -131,38 +115,29 @@ func (r *Report) market() string {
 	return strings.Join(out, "; ")
 }
 
-func (r *Report) textBoundary(w io.Writer) {
+func (r *Report) textBoundary(p *textPage) {
 	if r.Claim.LeavesOut != "" {
-		for i, line := range wrap("leaves out: "+r.Claim.LeavesOut+" ["+strings.Join(r.Claim.Sources, ", ")+"]", pageWidth-4) {
-			if i < 3 {
-				fmt.Fprintf(w, "  %s\n", line)
-			}
-		}
+		p.text(0, 2, fewerSources("leaves out: "+r.Claim.LeavesOut+" ["+strings.Join(r.Claim.Sources, ", ")+"]"))
 	}
 	var steps []string
 	for _, st := range r.Ladder {
 		steps = append(steps, st.Boundary+" "+st.Figure.String())
 	}
 	if len(steps) > 1 {
-		for _, line := range wrap("ladder: "+strings.Join(steps, " → ")+" [rnd, hidden, cottier, epochdb]", pageWidth-4) {
-			fmt.Fprintf(w, "  %s\n", line)
-		}
+		p.text(0, 0, "ladder: "+strings.Join(steps, " → ")+" [rnd, hidden, cottier, epochdb]")
 	}
 }
 
-func (r *Report) textTests(w io.Writer) {
+func (r *Report) textTests(p *textPage) {
 	passed := 0
 	for _, t := range r.Tests {
 		if t.Passed {
 			passed++
 		}
 	}
-	failed := r.Failed()
-	fmt.Fprintf(w, "  tests: %d of %d passed\n", passed, len(r.Tests))
-	for _, t := range failed {
-		for _, line := range wrap("✗ "+t.Name+": "+t.Detail, pageWidth-4) {
-			fmt.Fprintf(w, "  %s\n", line)
-		}
+	p.text(0, 0, fmt.Sprintf("tests: %d of %d passed", passed, len(r.Tests)))
+	for _, t := range r.Failed() {
+		p.text(0, 0, "✗ "+t.Name+": "+t.Detail)
 	}
 }
 
@@ -178,7 +153,8 @@ func (r *Report) nearest(n int) string {
 // wrap breaks text between words; lines after the first are indented.
 func wrap(text string, width int) (lines []string) {
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.Fields(strings.ReplaceAll(text, " %", "\x00%")) {
+		word = strings.ReplaceAll(word, "\x00", " ")
 		if line != "" && len([]rune(line))+1+len([]rune(word)) > width {
 			lines, line = append(lines, line), "   "
 		}
@@ -191,40 +167,61 @@ func wrap(text string, width int) (lines []string) {
 }
 
 // Explain writes a figure with all that it rests on, down to the sources.
-func (r *Report) Explain(w io.Writer, d *Data, id string) error {
-	if !r.Sheet.Has(id) {
+func (r *Report) Explain(w io.Writer, d *Data, id string, screen Screen) error {
+	return explain(w, d, r.Sheet, id, screen.Fit().Width)
+}
+
+func explain(w io.Writer, d *Data, s *Sheet, id string, width int) error {
+	if !s.Has(id) {
 		var ids []string
-		for _, f := range r.Sheet.Figures() {
+		for _, f := range s.Figures() {
 			ids = append(ids, f.ID)
 		}
 		return fmt.Errorf("no figure %q in this audit; it has %s", id, strings.Join(ids, ", "))
 	}
-	r.explain(w, d, id, "", map[string]bool{})
+	e := explainer{w, d, s, width, map[string]bool{}}
+	e.figure(id, 0)
 	return nil
 }
 
-func (r *Report) explain(w io.Writer, d *Data, id, indent string, seen map[string]bool) {
-	f := r.Sheet.Get(id)
-	fmt.Fprintf(w, "%s%s = %s   %s, %s\n", indent, f.ID, f, f.Title, f.Standing)
-	if seen[id] {
+type explainer struct {
+	w     io.Writer
+	d     *Data
+	sheet *Sheet
+	width int
+	seen  map[string]bool
+}
+
+// line writes a text so far in; what it is broken into stands further in.
+func (e *explainer) line(indent int, text string) {
+	for _, l := range wrap(text, max(e.width-indent, 30)) {
+		fmt.Fprintf(e.w, "%*s%s\n", indent, "", l)
+	}
+}
+
+func (e *explainer) figure(id string, indent int) {
+	f := e.sheet.Get(id)
+	e.line(indent, fmt.Sprintf("%s = %s: %s, %s", f.ID, f, f.Title, f.Standing))
+	if e.seen[id] {
 		return
 	}
-	seen[id] = true
+	e.seen[id] = true
 	if f.Note != "" {
-		fmt.Fprintf(w, "%s    %s\n", indent, f.Note)
+		e.line(indent+4, f.Note)
 	}
 	if f.rule == nil {
 		for _, key := range strings.Split(f.Source, ", ") {
-			fmt.Fprintf(w, "%s    [%s] %s\n", indent, key, d.cite(key))
+			e.line(indent+4, "["+key+"] "+e.d.cite(key))
 		}
 		return
 	}
-	fmt.Fprintf(w, "%s    = %s\n%s    = %s\n", indent, f.Formula, indent, f.Filled)
+	e.line(indent+4, "= "+f.Formula)
+	e.line(indent+4, "= "+f.Filled)
 	names := f.rule.names()
 	slices.Sort(names)
 	for _, n := range slices.Compact(names) {
-		if r.Sheet.Has(n) {
-			r.explain(w, d, n, indent+"  ", seen)
+		if e.sheet.Has(n) {
+			e.figure(n, indent+2)
 		}
 	}
 }

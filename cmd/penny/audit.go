@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/charmbracelet/x/term"
 
 	"github.com/pennyml/penny/audit"
 	"github.com/pennyml/penny/internal/atomicfile"
@@ -71,7 +74,7 @@ func (c *auditCmd) Run() error {
 		return err
 	}
 	if claim == nil {
-		d.List(os.Stdout)
+		d.List(os.Stdout, terminal())
 		return nil
 	}
 	r, err := d.Audit(claim, c.settings())
@@ -86,7 +89,7 @@ func (c *auditCmd) Run() error {
 	}
 	switch {
 	case c.Explain != "":
-		return r.Explain(os.Stdout, d, c.Explain)
+		return r.Explain(os.Stdout, d, c.Explain, terminal())
 	case c.JSON:
 		return r.JSON(os.Stdout, d)
 	case c.CSV:
@@ -95,11 +98,18 @@ func (c *auditCmd) Run() error {
 		return atomicfile.Write(c.HTML, func(w io.Writer) error { return r.HTML(w, d) })
 	}
 	if c.Serve {
-		r.ServeText(os.Stdout)
-		return nil
+		return r.ServeText(os.Stdout, terminal())
 	}
-	r.Text(os.Stdout)
-	return nil
+	return r.Text(os.Stdout, terminal())
+}
+
+// terminal is the one that standard output is.
+func terminal() audit.Screen {
+	width, height, err := term.GetSize(os.Stdout.Fd())
+	if err != nil {
+		return audit.Plain
+	}
+	return audit.Screen{Width: width, Height: height}
 }
 
 func (c *auditCmd) settings() audit.Settings { return audit.Settings{Grid: c.Grid, Set: c.Set} }
@@ -128,24 +138,36 @@ func (c *auditCmd) several(d *audit.Data) error {
 		return err
 	case c.JSON:
 		return audit.AllJSON(os.Stdout, d, claims, statements)
+	case c.Explain != "":
+		return hinted{errors.New("--explain wants one claim or statement"), "penny audit deepseek-v3 --explain with_staff"}
 	case c.CSV:
 		return audit.CSV(os.Stdout, d, claims)
+	case c.HTML != "":
+		return atomicfile.Write(c.HTML, func(w io.Writer) error { return audit.SeveralHTML(w, d, claims, statements) })
 	case c.All:
-		return audit.Summary(os.Stdout, claims, statements)
+		return audit.Summary(os.Stdout, claims, statements, terminal())
 	}
 	return audit.Compare(os.Stdout, claims)
 }
 
 func (c *auditCmd) statement(d *audit.Data, st *audit.Statement) error {
-	r, err := d.AuditStatement(st)
+	r, err := d.AuditStatement(st, c.settings())
 	if err != nil {
 		return err
 	}
-	if c.JSON {
+	switch {
+	case c.Serve || c.Batch > 0 || c.Context > 0 || c.Servers > 0:
+		return hinted{errors.New("a statement is not served"), "--serve goes with a claim"}
+	case c.Explain != "":
+		return r.Explain(os.Stdout, d, c.Explain, terminal())
+	case c.JSON:
 		return r.JSON(os.Stdout, d)
+	case c.CSV:
+		return audit.StatementsCSV(os.Stdout, []*audit.StatementReport{r})
+	case c.HTML != "":
+		return atomicfile.Write(c.HTML, func(w io.Writer) error { return r.HTML(w, d) })
 	}
-	r.Text(os.Stdout)
-	return nil
+	return r.Text(os.Stdout, terminal())
 }
 
 func (c *auditCmd) data() (*audit.Data, error) {

@@ -37,6 +37,5 @@ func (c *planCmd) Run() error {
 	if c.JSON {
 		return p.JSON(os.Stdout)
 	}
-	p.Text(os.Stdout)
-	return nil
+	return p.Text(os.Stdout, terminal())
 }

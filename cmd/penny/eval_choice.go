@@ -66,6 +66,29 @@ func byLikelihood(ctx context.Context, name string, t task.Task, problems []task
 	return rep, nil
 }
 
+// likelihood answers multiple choice and reports.
+func (c *evalCmd) likelihood(ctx context.Context, t task.Task, problems []task.Problem) error {
+	l, err := c.open(c.Model)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	var rep choiceReport
+	measure := func(detail io.Writer) (err error) {
+		rep, err = byLikelihood(ctx, c.Task, t, problems, l, detail)
+		return err
+	}
+	if c.Out == "" {
+		err = measure(io.Discard)
+	} else {
+		err = c.output(measure)
+	}
+	if err != nil {
+		return err
+	}
+	return c.report(rep, rep.print)
+}
+
 // choiceFLOPs is the arithmetic of one question: its context once, then each option.
 func choiceFLOPs(c *model.Config, r eval.ChoiceResult) float64 {
 	sum := int64(0)

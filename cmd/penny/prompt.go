@@ -24,16 +24,19 @@ func rawPrompt(tok *tokenizer.Tokenizer, text string) *prompt {
 	return &prompt{ids: tok.Encode(text, tokenizer.Options{AddSpecial: true, Special: tokenizer.SpecialParse}), tok: tok}
 }
 
+// chatSource is what the checkpoint says of its chat template.
+func (l *loaded) chatSource() (chat.Source, error) {
+	if l.GGUF != nil {
+		return chat.FromGGUF(&l.GGUF.Meta), nil
+	}
+	return chat.Open(l.Path)
+}
+
 // template is the checkpoint's own chat template, or a fallback with a warning.
 func (l *loaded) template() (*chat.Template, error) {
-	source := chat.Source{}
-	if l.GGUF != nil {
-		source = chat.FromGGUF(&l.GGUF.Meta)
-	} else {
-		var err error
-		if source, err = chat.Open(l.Path); err != nil {
-			return nil, err
-		}
+	source, err := l.chatSource()
+	if err != nil {
+		return nil, err
 	}
 	t, warning, err := source.Template(false)
 	if err != nil {

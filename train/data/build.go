@@ -55,6 +55,9 @@ func build(readers []reader, e *encoder, dir string, key string, files []File, t
 	if err := os.WriteFile(filepath.Join(temp, "index.json"), append(index, '\n'), 0o644); err != nil {
 		return nil, err
 	}
+	if err := os.Chmod(temp, 0o755); err != nil {
+		return nil, err
+	}
 	if err := os.Rename(temp, dir); err != nil && !errors.Is(err, fs.ErrExist) { // another run may have been faster
 		return nil, err
 	}

@@ -211,7 +211,7 @@ func (d *Dataset) tokens(s *Source, paths []string) (*Store, error) {
 		if err != nil {
 			return nil, err
 		}
-		d.close = append(d.close, part.file.Close)
+		d.close = append(d.close, part.close)
 		if n := d.vocab.Tokenizer.VocabSize(); part.vocab > n {
 			return nil, fmt.Errorf("%s: made with a vocabulary of %d tokens, this one has %d", p, part.vocab, n)
 		}

@@ -88,7 +88,7 @@ func packed(path string) bool {
 const (
 	maxRecord = 64 << 20 // bytes of a record that cannot be read in parts
 	blockSize = 1 << 20  // bytes of a part of a text
-	stepSize  = 64 << 10 // bytes between the marks of an index
+	stepSize  = 16 << 10 // bytes between the marks of an index
 )
 
 // stretchOf is a record of a delimited file.
@@ -242,7 +242,7 @@ func (s *scanner) more() error {
 	return nil
 }
 
-// index reads the file through once, so that any record can be read. It keeps a mark for every 64 KiB.
+// index reads the file through once, so that any record can be read. It keeps a mark for every 16 KiB.
 func (d *delimited) index() error {
 	if packed(d.path) {
 		return fmt.Errorf("%s: records of a packed file cannot be read one by one: unpack it, or let it be tokenised once", d.path)

@@ -1,18 +1,20 @@
 package data
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
 	"sort"
-
-	"github.com/pennyml/penny/internal/mmap"
 )
 
-// Store is tokenised documents, one after the other: token files mapped into memory, or the same in memory. It may be read by several goroutines.
+// Store is tokenised documents, one after the other: in token files, of which only what is asked for is read, or in memory. It may be read by several
+// goroutines.
 type Store struct {
 	parts  []part
 	tokens int64
@@ -21,51 +23,51 @@ type Store struct {
 
 // part is one token file.
 type part struct {
-	file   *mmap.File // nil: in memory
-	width  int        // bytes of a token: 2 or 4
-	vocab  int        // size of the vocabulary; 0: not told
-	tokens []byte
-	ends   []byte // end of each document in tokens, 8 bytes each; nil: the whole part is one document
-	keys   []byte // content key of each document, 8 bytes each; nil: none
-	learn  []byte // a bit for each token that is learnt; nil: all are
+	name  string
+	file  *os.File // nil: in memory
+	vocab int      // size of the vocabulary; 0: not told
+	width int64    // bytes of a token: 2 or 4
+	count int64    // tokens
+	docs  int
+
+	tokens section
+	ends   section // end of each document in tokens, 8 bytes each; nil: the whole part is one document
+	keys   section // content key of each document, 8 bytes each; nil: none
+	learn  section // a bit for each token that is learnt; nil: all are
 
 	firstToken int64 // of the store
 	firstDoc   int
 }
 
-func (p *part) len() int64 { return int64(len(p.tokens) / p.width) }
+// section is a stretch of a file or of memory.
+type section = *io.SectionReader
 
-func (p *part) docs() int {
-	if p.ends == nil {
-		return 1
+func inMemorySection(b []byte) section {
+	return io.NewSectionReader(bytes.NewReader(b), 0, int64(len(b)))
+}
+
+// read is the bytes [lo, hi) of a section.
+func (p *part) read(s section, lo, hi int64) ([]byte, error) {
+	b := make([]byte, hi-lo)
+	if n, err := s.ReadAt(b, lo); n < len(b) {
+		return nil, fmt.Errorf("%s: it has been cut short: %w", p.name, err)
 	}
-	return len(p.ends) / 8
+	return b, nil
 }
 
 // end is where document doc of the part ends; end(-1) is 0.
-func (p *part) end(doc int) int64 {
+func (p *part) end(doc int) (int64, error) {
 	switch {
 	case doc < 0:
-		return 0
+		return 0, nil
 	case p.ends == nil:
-		return p.len()
+		return p.count, nil
 	}
-	return int64(binary.LittleEndian.Uint64(p.ends[8*doc:]))
-}
-
-func (p *part) key(doc int) uint64 {
-	if p.keys == nil {
-		return mix(uint64(p.firstDoc + doc))
+	b, err := p.read(p.ends, 8*int64(doc), 8*int64(doc)+8)
+	if err != nil {
+		return 0, err
 	}
-	return binary.LittleEndian.Uint64(p.keys[8*doc:])
-}
-
-// guard runs read, which reads the part.
-func (p *part) guard(read func() error) error {
-	if p.file == nil {
-		return read()
-	}
-	return p.file.Guard(read)
+	return int64(binary.LittleEndian.Uint64(b)), nil
 }
 
 // newStore joins parts.
@@ -74,8 +76,8 @@ func newStore(parts []part) (*Store, error) {
 	for i := range parts {
 		p := &parts[i]
 		p.firstToken, p.firstDoc = s.tokens, s.docs
-		s.tokens += p.len()
-		s.docs += p.docs()
+		s.tokens += p.count
+		s.docs += p.docs
 	}
 	if s.tokens == 0 {
 		return nil, errors.New("no tokens")
@@ -96,7 +98,7 @@ func OpenStore(path string, width int, end int32) (*Store, error) {
 		p, err := openPart(name, width, end)
 		if err != nil {
 			for _, p := range parts {
-				p.file.Close()
+				p.close()
 			}
 			return nil, err
 		}
@@ -133,15 +135,20 @@ func expand(pattern string) ([]string, error) {
 	return files, nil
 }
 
-// Close unmaps the files. Nothing of the store may be used afterwards.
+// Close closes the files. Nothing of the store may be used afterwards.
 func (s *Store) Close() error {
 	var err error
 	for _, p := range s.parts {
-		if p.file != nil {
-			err = errors.Join(err, p.file.Close())
-		}
+		err = errors.Join(err, p.close())
 	}
 	return err
+}
+
+func (p *part) close() error {
+	if p.file == nil {
+		return nil
+	}
+	return p.file.Close()
 }
 
 // Tokens is the number of tokens.
@@ -153,23 +160,19 @@ func (s *Store) Len() int { return s.docs }
 // Read returns document i.
 func (s *Store) Read(i int) ([]Sequence, error) {
 	p := &s.parts[sort.Search(len(s.parts), func(k int) bool { return s.parts[k].firstDoc > i })-1]
-	var out Sequence
-	err := p.guard(func() error {
-		lo, hi := p.end(i-p.firstDoc-1), p.end(i-p.firstDoc)
-		if lo > hi || hi > p.len() {
-			return fmt.Errorf("%s: document %d: from token %d to %d of %d", p.name(), i-p.firstDoc, lo, hi, p.len())
-		}
-		out = p.appendTo(Sequence{}, lo, hi)
-		return nil
-	})
-	return []Sequence{out}, err
-}
-
-func (p *part) name() string {
-	if p.file == nil {
-		return "tokens in memory"
+	lo, err := p.end(i - p.firstDoc - 1)
+	if err != nil {
+		return nil, err
 	}
-	return p.file.Path()
+	hi, err := p.end(i - p.firstDoc)
+	if err != nil {
+		return nil, err
+	}
+	if lo > hi || hi > p.count {
+		return nil, fmt.Errorf("%s: document %d: from token %d to %d of %d", p.name, i-p.firstDoc, lo, hi, p.count)
+	}
+	out, err := p.appendTo(Sequence{}, lo, hi)
+	return []Sequence{out}, err
 }
 
 // Keys yields the content key of each document.
@@ -177,10 +180,22 @@ func (s *Store) Keys() iter.Seq2[uint64, error] {
 	return func(yield func(uint64, error) bool) {
 		for i := range s.parts {
 			p := &s.parts[i]
-			for d := range p.docs() {
-				var key uint64
-				err := p.guard(func() error { key = p.key(d); return nil })
-				if !yield(key, err) || err != nil {
+			if p.keys == nil {
+				for d := range p.docs {
+					if !yield(mix(uint64(p.firstDoc+d)), nil) {
+						return
+					}
+				}
+				continue
+			}
+			r := bufio.NewReaderSize(io.NewSectionReader(p.keys, 0, p.keys.Size()), 1<<16)
+			var b [8]byte
+			for range p.docs {
+				_, err := io.ReadFull(r, b[:])
+				if err != nil {
+					err = fmt.Errorf("%s: %w", p.name, err)
+				}
+				if !yield(binary.LittleEndian.Uint64(b[:]), err) || err != nil {
 					return
 				}
 			}
@@ -196,11 +211,8 @@ func (s *Store) Slice(lo, hi int64) (Sequence, error) {
 	out := Sequence{IDs: make([]int32, 0, hi-lo)}
 	for i := s.partAt(lo); i < len(s.parts) && s.parts[i].firstToken < hi; i++ {
 		p := &s.parts[i]
-		err := p.guard(func() error {
-			out = p.appendTo(out, max(lo-p.firstToken, 0), min(hi-p.firstToken, p.len()))
-			return nil
-		})
-		if err != nil {
+		var err error
+		if out, err = p.appendTo(out, max(lo-p.firstToken, 0), min(hi-p.firstToken, p.count)); err != nil {
 			return Sequence{}, err
 		}
 	}
@@ -212,56 +224,83 @@ func (s *Store) partAt(token int64) int {
 }
 
 // cuts returns where documents end strictly between tokens lo and hi of the store.
-func (s *Store) cuts(lo, hi int64) (cuts []int64, err error) {
+func (s *Store) cuts(lo, hi int64) ([]int64, error) {
+	var cuts []int64
 	last := lo
 	for i := s.partAt(lo); i < len(s.parts) && s.parts[i].firstToken < hi; i++ {
 		p := &s.parts[i]
-		err = p.guard(func() error {
-			for d := sort.Search(p.docs(), func(d int) bool { return p.firstToken+p.end(d) > lo }); d < p.docs(); d++ {
-				at := p.firstToken + p.end(d)
-				if at < last {
-					return fmt.Errorf("%s: document %d ends before it begins", p.name(), d)
-				}
-				if at >= hi {
-					break
-				}
-				if at > last {
-					cuts = append(cuts, at)
-				}
-				last = at
-			}
-			return nil
-		})
+		d, err := p.after(lo - p.firstToken)
 		if err != nil {
 			return nil, err
+		}
+		for ; d < p.docs; d++ {
+			end, err := p.end(d)
+			if err != nil {
+				return nil, err
+			}
+			at := p.firstToken + end
+			if at < last {
+				return nil, fmt.Errorf("%s: document %d ends before it begins", p.name, d)
+			}
+			if at >= hi {
+				break
+			}
+			if at > last {
+				cuts = append(cuts, at)
+			}
+			last = at
 		}
 	}
 	return cuts, nil
 }
 
+// after is the first document of the part that ends behind a token.
+func (p *part) after(token int64) (int, error) {
+	var failed error
+	d := sort.Search(p.docs, func(d int) bool {
+		end, err := p.end(d)
+		if err != nil {
+			failed = err
+		}
+		return end > token
+	})
+	return d, failed
+}
+
 // appendTo appends the part's tokens [lo, hi) to a sequence.
-func (p *part) appendTo(s Sequence, lo, hi int64) Sequence {
+func (p *part) appendTo(s Sequence, lo, hi int64) (Sequence, error) {
+	b, err := p.read(p.tokens, p.width*lo, p.width*hi)
+	if err != nil {
+		return s, err
+	}
 	first := len(s.IDs)
 	if p.width == 2 {
-		for b := p.tokens[2*lo : 2*hi]; len(b) > 0; b = b[2:] {
+		for ; len(b) > 0; b = b[2:] {
 			s.IDs = append(s.IDs, int32(binary.LittleEndian.Uint16(b)))
 		}
 	} else {
-		for b := p.tokens[4*lo : 4*hi]; len(b) > 0; b = b[4:] {
+		for ; len(b) > 0; b = b[4:] {
 			s.IDs = append(s.IDs, int32(binary.LittleEndian.Uint32(b)))
 		}
 	}
 	if p.learn == nil && s.Labels == nil {
-		return s
+		return s, nil
 	}
 	if s.Labels == nil {
 		s.Labels = append([]int32{}, s.IDs[:first]...)
 	}
-	for i, id := range s.IDs[first:] {
-		if at := lo + int64(i); p.learn != nil && p.learn[at/8]>>(at%8)&1 == 0 {
-			id = Ignore
-		}
-		s.Labels = append(s.Labels, id)
+	s.Labels = append(s.Labels, s.IDs[first:]...)
+	if p.learn == nil || lo == hi {
+		return s, nil
 	}
-	return s
+	bits, err := p.read(p.learn, lo/8, (hi+7)/8)
+	if err != nil {
+		return s, err
+	}
+	for t := lo; t < hi; t++ {
+		if bits[t/8-lo/8]>>(t%8)&1 == 0 {
+			s.Labels[int64(first)+t-lo] = Ignore
+		}
+	}
+	return s, nil
 }

@@ -4,12 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
-
-	"github.com/pennyml/penny/internal/mmap"
 )
 
 // A token file is, in little endian:
@@ -42,80 +42,87 @@ const (
 // header256 are the headers of 256 int32 that llm.c and its relatives put before tokens: magic, version, number of tokens.
 var header256 = map[uint32]struct {
 	version uint32
-	width   int
+	width   int64
 }{20240520: {1, 2}, 20240801: {7, 4}}
 
-// openPart maps a token file.
+// openPart opens a token file.
 func openPart(name string, width int, end int32) (part, error) {
-	f, err := mmap.Open(name)
+	f, err := os.Open(name)
 	if err != nil {
 		return part{}, err
 	}
-	p := part{file: f}
-	err = f.Guard(func() error {
-		if b := f.Bytes(); len(b) >= len(tokenMagic) && string(b[:6]) == tokenMagic[:6] {
-			return p.parse(b)
-		}
-		return p.parsePlain(f.Bytes(), width, end)
-	})
+	p := part{name: name, file: f, docs: 1}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	if err == nil {
+		err = p.parse(f, info.Size(), int64(width), end)
+	}
 	if err != nil {
 		f.Close()
 		return part{}, fmt.Errorf("%s: %w", name, err)
 	}
-	_ = f.Advise(f.Bytes(), mmap.Random) // only speed
 	return p, nil
 }
 
-// parse takes a token file apart. The ends are checked when a document is read.
-func (p *part) parse(b []byte) error {
-	if len(b) < tokenHeader || string(b[:8]) != tokenMagic {
-		return fmt.Errorf("a token file of another version (%d), or cut short", b[7])
+func (p *part) parse(f *os.File, size, width int64, end int32) error {
+	head := make([]byte, min(size, 1024))
+	if _, err := io.ReadFull(f, head); err != nil {
+		return err
+	}
+	if len(head) >= len(tokenMagic) && string(head[:6]) == tokenMagic[:6] {
+		return p.parseOwn(f, head, size)
+	}
+	return p.parsePlain(f, head, size, width, end)
+}
+
+// parseOwn takes one of our files apart. The ends are checked when a document is read.
+func (p *part) parseOwn(f *os.File, head []byte, size int64) error {
+	if len(head) < tokenHeader || string(head[:8]) != tokenMagic {
+		return fmt.Errorf("a token file of another version (%d), or cut short", head[7])
 	}
 	le := binary.LittleEndian
-	flags, tokens, docs := le.Uint32(b[12:]), le.Uint64(b[24:]), le.Uint64(b[32:])
-	p.width, p.vocab = int(le.Uint32(b[8:])), int(le.Uint32(b[16:]))
+	flags, tokens, docs := le.Uint32(head[12:]), le.Uint64(head[24:]), le.Uint64(head[32:])
+	p.width, p.vocab = int64(le.Uint32(head[8:])), int(le.Uint32(head[16:]))
 	if p.width != 2 && p.width != 4 || flags > flagLearn {
 		return fmt.Errorf("tokens of %d bytes, flags %#x: not known", p.width, flags)
 	}
-	if most := uint64(len(b)); tokens > most || docs > most {
-		return fmt.Errorf("%d tokens, %d documents in %d bytes", tokens, docs, len(b))
+	if tokens > uint64(size) || docs > uint64(size) {
+		return fmt.Errorf("%d tokens, %d documents in %d bytes", tokens, docs, size)
 	}
-	sizes := []uint64{tokens * uint64(p.width), -(tokens * uint64(p.width)) % 8, 8 * docs, 8 * docs, 0}
-	if flags&flagLearn != 0 {
-		sizes[4] = (tokens + 7) / 8
-	}
-	total := uint64(tokenHeader)
-	for _, n := range sizes {
-		total += n
-	}
-	if total != uint64(len(b)) {
-		return fmt.Errorf("%d bytes where %d tokens and %d documents take %d", len(b), tokens, docs, total)
-	}
-	b = b[tokenHeader:]
-	next := func(n uint64) []byte {
-		s := b[:n:n]
-		b = b[n:]
+	p.count, p.docs = int64(tokens), int(docs)
+	at := int64(tokenHeader)
+	next := func(n int64) section {
+		s := io.NewSectionReader(f, at, n)
+		at += n
 		return s
 	}
-	p.tokens, _, p.ends, p.keys = next(sizes[0]), next(sizes[1]), next(sizes[2]), next(sizes[3])
+	p.tokens = next(p.count * p.width)
+	at += -at & 7
+	p.ends, p.keys = next(8*int64(docs)), next(8*int64(docs))
 	if flags&flagLearn != 0 {
-		p.learn = next(sizes[4])
+		p.learn = next((p.count + 7) / 8)
 	}
-	if docs == 0 || p.end(int(docs)-1) != int64(tokens) {
+	if at != size {
+		return fmt.Errorf("%d bytes where %d tokens and %d documents take %d", size, tokens, docs, at)
+	}
+	if last, err := p.end(p.docs - 1); err != nil || docs == 0 || last != p.count {
 		return fmt.Errorf("its last document does not end at its last token (of %d)", tokens)
 	}
 	return nil
 }
 
 // parsePlain takes a file that is tokens only, but for the header of llm.c.
-func (p *part) parsePlain(b []byte, width int, end int32) error {
+func (p *part) parsePlain(f *os.File, head []byte, size, width int64, end int32) error {
 	le := binary.LittleEndian
-	if len(b) >= 1024 {
-		if h, ok := header256[le.Uint32(b)]; ok && le.Uint32(b[4:]) == h.version {
-			if n := uint64(le.Uint32(b[8:])) * uint64(h.width); n != uint64(len(b)-1024) {
-				return fmt.Errorf("its header says %d bytes of tokens, it has %d", n, len(b)-1024)
+	start := int64(0)
+	if len(head) == 1024 {
+		if h, ok := header256[le.Uint32(head)]; ok && le.Uint32(head[4:]) == h.version {
+			if n := int64(le.Uint32(head[8:])) * h.width; n != size-1024 {
+				return fmt.Errorf("its header says %d bytes of tokens, it has %d", n, size-1024)
 			}
-			width, b = h.width, b[1024:]
+			start, width = 1024, h.width
 		}
 	}
 	if width == 0 {
@@ -124,25 +131,44 @@ func (p *part) parsePlain(b []byte, width int, end int32) error {
 	if width != 2 && width != 4 {
 		return fmt.Errorf("tokens of %d bytes: want 2 or 4", width)
 	}
-	if len(b) == 0 || len(b)%width != 0 {
-		return fmt.Errorf("%d bytes are no whole number of tokens of %d", len(b), width)
+	if size == start || (size-start)%width != 0 {
+		return fmt.Errorf("%d bytes are no whole number of tokens of %d", size-start, width)
 	}
-	p.width, p.tokens = width, b
+	p.width, p.count, p.tokens = width, (size-start)/width, io.NewSectionReader(f, start, size-start)
 	if end < 0 {
 		return nil
 	}
-	for t := range p.len() {
-		if id := p.appendTo(Sequence{}, t, t+1).IDs[0]; id == end || t == p.len()-1 {
-			p.ends = le.AppendUint64(p.ends, uint64(t+1))
+	return p.findEnds(end)
+}
+
+// findEnds reads the tokens through for the one that ends documents.
+func (p *part) findEnds(end int32) error {
+	var ends []byte
+	for lo := int64(0); lo < p.count; lo += 1 << 16 {
+		s, err := p.appendTo(Sequence{}, lo, min(lo+1<<16, p.count))
+		if err != nil {
+			return err
+		}
+		for i, id := range s.IDs {
+			if t := lo + int64(i) + 1; id == end || t == p.count {
+				ends = binary.LittleEndian.AppendUint64(ends, uint64(t))
+			}
 		}
 	}
+	p.ends, p.docs = inMemorySection(ends), len(ends)/8
 	return nil
 }
 
 // partWriter collects documents of one token file. Tokens go to the file as they come; with no file they stay in memory.
 type partWriter struct {
-	part
+	name   string
+	vocab  int
+	width  int64
 	count  int64
+	tokens []byte // in memory
+	ends   []byte
+	keys   []byte
+	learn  []byte
 	file   *os.File
 	out    *bufio.Writer
 	buffer []byte
@@ -150,7 +176,7 @@ type partWriter struct {
 
 // newPart starts a token file, or with an empty name one in memory.
 func newPart(name string, vocab int) (*partWriter, error) {
-	w := &partWriter{part: part{width: 2, vocab: vocab}}
+	w := &partWriter{name: name, vocab: vocab, width: 2}
 	if vocab > math.MaxUint16+1 {
 		w.width = 4
 	}
@@ -232,7 +258,7 @@ func (w *partWriter) finish() (err error) {
 			err = e
 		}
 	}()
-	for _, b := range [][]byte{make([]byte, -(w.count*int64(w.width))&7), w.ends, w.keys, w.learn} {
+	for _, b := range [][]byte{make([]byte, -(w.count*w.width)&7), w.ends, w.keys, w.learn} {
 		if _, err := w.out.Write(b); err != nil {
 			return err
 		}
@@ -244,6 +270,16 @@ func (w *partWriter) finish() (err error) {
 		return err
 	}
 	return w.file.Sync()
+}
+
+// part is what was written in memory.
+func (w *partWriter) part() part {
+	p := part{name: "tokens in memory", vocab: w.vocab, width: w.width, count: w.count, docs: len(w.ends) / 8,
+		tokens: inMemorySection(w.tokens), ends: inMemorySection(w.ends), keys: inMemorySection(w.keys)}
+	if w.learn != nil {
+		p.learn = inMemorySection(w.learn)
+	}
+	return p
 }
 
 func (w *partWriter) header() []byte {
@@ -267,7 +303,7 @@ type storeWriter struct {
 	dir   string // "": in memory
 	vocab int
 	now   *partWriter
-	done  []part
+	done  []part // in memory
 	files int
 
 	tokens int64
@@ -309,6 +345,8 @@ func (w *storeWriter) finish() error {
 	if err := p.finish(); err != nil {
 		return err
 	}
-	w.done = append(w.done, p.part)
+	if w.dir == "" {
+		w.done = append(w.done, p.part())
+	}
 	return nil
 }

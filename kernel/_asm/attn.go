@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"math/bits"
+)
 
 // maxRows is the most query rows of a kernel of kernel/attn.
 const maxRows = 6
@@ -15,12 +18,12 @@ func attnFile() *file {
 	f := &file{seen: map[string]bool{}}
 	for _, i := range []isa{avx2, avx512} {
 		for _, t := range cacheTypes {
-			f.define(i, "scores"+t.name, "s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int", func(g *fn) { scores(g, t.typ, t.elem) })
+			f.define(i, "scores"+t.name, "s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch, n int", func(g *fn) { scores(g, t.typ, t.elem) })
 			f.define(i, "weigh"+t.name, "o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int", func(g *fn) { weigh(g, t.typ, t.elem) })
 		}
 		f.define(i, "softmax", "s, m, l, c *float32, mask *uint64, rows int, scale float32", softmax)
-		f.define(i, "transpose16", "dst, src unsafe.Pointer, dim, pitch int", func(g *fn) { transpose(g, 2) })
-		f.define(i, "transpose32", "dst, src unsafe.Pointer, dim, pitch int", func(g *fn) { transpose(g, 4) })
+		f.define(i, "transpose16", "dst, src unsafe.Pointer, dim, pitch, n int", func(g *fn) { transpose(g, 2) })
+		f.define(i, "transpose32", "dst, src unsafe.Pointer, dim, pitch, n int", func(g *fn) { transpose(g, 4) })
 		f.define(i, "softmaxBack", "s, ds, m, r, d *float32, mask *uint64, rows int, scale float32", softmaxBack)
 		f.define(i, "gain", "c, a, b *float32, dim, aRow, aStep, rows, n int", gain)
 	}
@@ -111,7 +114,7 @@ func (g *fn) prefetch(n int) {
 	g.op("ADDQ", n, "R15")
 }
 
-// scores: lanes are keys. s[r][j] = Σ_d q[r][d]·k[d][j], in order of d.
+// scores: lanes are keys. s[r][j] = Σ_d q[r][d]·k[d][j], in order of d, for the keys below n and up to a register or tile of those that follow.
 func scores(g *fn, typ string, elem int) {
 	g.op("MOVQ", g.arg("s"), "DI")
 	g.op("MOVQ", g.arg("q"), "SI")
@@ -120,37 +123,59 @@ func scores(g *fn, typ string, elem int) {
 	g.op("MOVQ", g.arg("rows"), "CX")
 	g.op("MOVQ", g.arg("dim"), "R8")
 	g.op("MOVQ", g.arg("pitch"), "R9")
+	g.op("MOVQ", g.arg("n"), "R10")
 	g.op("LEAQ", "(R9)(R9*2)", "R11")
 	g.byRows("CX", func(n int) {
-		t := tile{n, g.wide(n)}
-		g.op("MOVQ", 64/(t.w*g.width), "R10")
-		g.loop("R10", 1, func() {
-			for i := range v(t.n * t.w) {
-				g.zero(i)
-			}
-			g.op("MOVQ", "SI", "R12")
-			g.op("LEAQ", "(SI)(R11*1)", "R13")
-			g.op("MOVQ", "DX", "BX")
-			g.op("MOVQ", "R8", "AX")
-			g.loop("AX", 1, func() {
-				t.step(g, func(r int) mem { return strided("R12", "R13", "R9", r, 0) },
-					func(c int, to v) { g.widen(typ, mem{base: "BX", off: c * g.width * elem}, to) })
-				g.op("ADDQ", 4, "R12")
-				if n > 3 {
-					g.op("ADDQ", 4, "R13")
-				}
-				g.op("ADDQ", 64*elem, "BX")
-				g.prefetch(t.w * g.width * elem)
-			})
-			for r := range t.n {
-				for c := range t.w {
-					g.op("VMOVUPS", t.acc(r, c), mem{base: "DI", off: r*256 + c*g.bytes()})
-				}
-			}
-			g.op("ADDQ", t.w*g.bytes(), "DI")
-			g.op("ADDQ", t.w*g.width*elem, "DX")
-		})
+		widest, done := g.wide(n), g.label("scored")
+		for _, w := range g.narrower(n) {
+			wider := g.label("wider")
+			g.op("CMPQ", "R10", w*g.width)
+			g.op("JGT", wider)
+			scoresTile(g, tile{n, w}, typ, elem)
+			g.op("JMP", done)
+			g.at(wider)
+		}
+		keys := widest * g.width
+		g.op("ADDQ", keys-1, "R10")
+		g.op("SHRQ", bits.TrailingZeros(uint(keys)), "R10")
+		g.loop("R10", 1, func() { scoresTile(g, tile{n, widest}, typ, elem) })
+		g.at(done)
 	})
+}
+
+// narrower are the widths of tiles of n rows for so few keys that the widest would be too much.
+func (g *fn) narrower(n int) []int {
+	if g.regs == 32 {
+		return []int{1, 2, 3}
+	}
+	return [][]int{0: nil, 1: {2, 4}, 2: {2}, 3: {2}, maxRows: nil}[n]
+}
+
+func scoresTile(g *fn, t tile, typ string, elem int) {
+	for i := range v(t.n * t.w) {
+		g.zero(i)
+	}
+	g.op("MOVQ", "SI", "R12")
+	g.op("LEAQ", "(SI)(R11*1)", "R13")
+	g.op("MOVQ", "DX", "BX")
+	g.op("MOVQ", "R8", "AX")
+	g.loop("AX", 1, func() {
+		t.step(g, func(r int) mem { return strided("R12", "R13", "R9", r, 0) },
+			func(c int, to v) { g.widen(typ, mem{base: "BX", off: c * g.width * elem}, to) })
+		g.op("ADDQ", 4, "R12")
+		if t.n > 3 {
+			g.op("ADDQ", 4, "R13")
+		}
+		g.op("ADDQ", 64*elem, "BX")
+		g.prefetch(t.w * g.width * elem)
+	})
+	for r := range t.n {
+		for c := range t.w {
+			g.op("VMOVUPS", t.acc(r, c), mem{base: "DI", off: r*256 + c*g.bytes()})
+		}
+	}
+	g.op("ADDQ", t.w*g.bytes(), "DI")
+	g.op("ADDQ", t.w*g.width*elem, "DX")
 }
 
 // weigh: lanes are dimensions of the value. o[r][d] = o[r][d]·c[r], then + p[r][j]·v[j][d] in order of j.
@@ -327,7 +352,7 @@ func (g *fn) rescale() {
 	g.op("VMOVSS", "X4", "(DX)")
 }
 
-// transpose writes 64 rows of dim elements, pitch bytes apart, as columns. Each 16-byte lane of a register is taken from a different row, so
+// transpose writes n rows of dim elements, pitch bytes apart, and up to a register of those that follow, as columns. Each 16-byte lane of a register is taken from a different row, so
 // that unpacking inside lanes is all: lane i of register r starts as row r + i·n, n elements long, and comes out as column r of rows i·n to
 // i·n + n-1. dim is a multiple of 16.
 func transpose(g *fn, elem int) {
@@ -340,8 +365,9 @@ func transpose(g *fn, elem int) {
 	g.loop("CX", n, func() {
 		g.op("MOVQ", "SI", "AX")
 		g.op("MOVQ", "DI", "BX")
-		g.op("MOVQ", 64/perLine, "DX")
-		g.loop("DX", 1, func() {
+		g.op("MOVQ", g.arg("n"), "DX")
+		g.op("ADDQ", perLine-1, "DX")
+		g.loop("DX", perLine, func() {
 			for lane := range perLine / n {
 				for r := range v(n) {
 					switch {

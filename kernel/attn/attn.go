@@ -161,7 +161,7 @@ func (w *unit) run() {
 			next, _ = c.head(c.block(b+1), w.head)
 		}
 		if c.Latent {
-			transpose(w.s.keys, c.elem(), k, pad16(c.KeyDim), c.valueRow())
+			transpose(w.s.keys, c.elem(), k, pad16(c.KeyDim), c.valueRow(), min(Block, w.pos(w.n-1)-b*Block+1))
 			k = w.s.keys
 		}
 		for r := from; r < to; r += maxRows {
@@ -193,7 +193,7 @@ func (w *unit) attend(base, lo, hi int, k, v, next []byte) {
 		first[i], end[i] = max(0, w.oldest(lo+i)-base), min(Block, w.pos(lo+i)-base+1)
 		s.mask[i] = (uint64(1)<<end[i] - 1) &^ (uint64(1)<<first[i] - 1)
 	}
-	scores(s.s, s.q[lo*c.KeyDim:hi*c.KeyDim], c.KeyDim, c.Type, k, v, n, c.KeyDim)
+	scores(s.s, s.q[lo*c.KeyDim:hi*c.KeyDim], c.KeyDim, c.Type, k, v, n, c.KeyDim, end[n-1])
 	softmax(s.s, s.m[lo:hi], s.l[lo:hi], s.c[:n], s.mask[:n], w.Scale)
 
 	// Values in rising order of position: those that only some rows see before and after those that all see. Rows are in order of position,

@@ -281,9 +281,9 @@ func (w *cells) loadBlock(b, slot, t int) {
 			copy(s.v[j*vp:][:w.ValueDim], w.V[i*w.ValueDim:])
 		}
 	}
-	transpose(bytesOf(s.kt[slot*Block*kp:]), 4, bytesOf(s.k[slot*Block*kp:]), kp, kp)
+	transpose(bytesOf(s.kt[slot*Block*kp:]), 4, bytesOf(s.k[slot*Block*kp:]), kp, kp, Block)
 	if !w.latent() {
-		transpose(bytesOf(s.vt[slot*Block*vp:]), 4, bytesOf(s.v), vp, vp)
+		transpose(bytesOf(s.vt[slot*Block*vp:]), 4, bytesOf(s.v), vp, vp, Block)
 	}
 }
 
@@ -313,8 +313,9 @@ func (w *cells) cell(b, slot int) {
 	from, to := g*(w.from(base)-w.first), g*(w.to(base+Block-1)-w.first)
 	for r := from; r < to; r += maxRows {
 		n := min(maxRows, to-r)
-		scores(s.p[r*Block:], s.q[r*kp:], kp, dtype.F32, bytesOf(kt), bytesOf(vt), n, w.KeyDim)
-		scores(s.ds[r*Block:], s.do[r*vp:], vp, dtype.F32, bytesOf(vt), bytesOf(k), n, w.ValueDim)
+		keys := min(Block, w.first+(r+n-1)/g-base+1) // that the last of these rows sees
+		scores(s.p[r*Block:], s.q[r*kp:], kp, dtype.F32, bytesOf(kt), bytesOf(vt), n, w.KeyDim, keys)
+		scores(s.ds[r*Block:], s.do[r*vp:], vp, dtype.F32, bytesOf(vt), bytesOf(k), n, w.ValueDim, keys)
 		var lo, hi [maxRows]int // the keys that each row sees
 		for i := range n {
 			pos := w.first + (r+i)/g

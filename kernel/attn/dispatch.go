@@ -11,11 +11,11 @@ import (
 
 // kernels is one level's assembly; what is nil falls to the reference. Scores and weigh are by cache type, transpose by element size.
 type kernels struct {
-	scores      [3]func(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int)
+	scores      [3]func(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch, n int)
 	softmax     func(s, m, l, c *float32, mask *uint64, rows int, scale float32)
 	weigh       [3]func(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
-	transpose16 func(dst, src unsafe.Pointer, dim, pitch int)
-	transpose32 func(dst, src unsafe.Pointer, dim, pitch int)
+	transpose16 func(dst, src unsafe.Pointer, dim, pitch, n int)
+	transpose32 func(dst, src unsafe.Pointer, dim, pitch, n int)
 	softmaxBack func(s, ds, m, r, d *float32, mask *uint64, rows int, scale float32)
 	gain        func(c, a, b *float32, dim, aRow, aStep, rows, n int)
 }
@@ -38,14 +38,14 @@ func slot(t dtype.Type) int {
 // The kernels beside their references in kernels.go. ahead is what will be read next: as many bytes of it are fetched into the second-level
 // cache as the kernel itself reads.
 
-func scores(s, q []float32, pitch int, t dtype.Type, k, ahead []byte, rows, dim int) {
+func scores(s, q []float32, pitch int, t dtype.Type, k, ahead []byte, rows, dim, n int) {
 	f := current().scores[slot(t)]
 	if f == nil {
-		scoresRef(s, q, pitch, t, k, rows, dim)
+		scoresRef(s, q, pitch, t, k, rows, dim, n)
 		return
 	}
-	_, _, _ = s[rows*Block-1], q[(rows-1)*pitch+dim-1], k[dim*Block*t.BlockBytes()-1]
-	f(&s[0], &q[0], unsafe.Pointer(&k[0]), unsafe.Pointer(unsafe.SliceData(ahead)), rows, dim, 4*pitch)
+	_, _, _, _ = s[rows*Block-1], q[(rows-1)*pitch+dim-1], k[dim*Block*t.BlockBytes()-1], s[:Block][n-1]
+	f(&s[0], &q[0], unsafe.Pointer(&k[0]), unsafe.Pointer(unsafe.SliceData(ahead)), rows, dim, 4*pitch, n)
 }
 
 func softmax(s, m, l, c []float32, mask []uint64, scale float32) {
@@ -70,17 +70,21 @@ func weigh(o, p, c []float32, t dtype.Type, v, ahead []byte, pitch, rows, n int)
 	f(&o[0], &p[0], &c[0], unsafe.Pointer(&v[0]), unsafe.Pointer(unsafe.SliceData(ahead)), dim, pitch*elem, rows, n)
 }
 
-func transpose(dst []byte, elem int, src []byte, dim, pitch int) {
+// transposed is how many bytes of columns the widest kernel writes at once: rows that are not wanted are read and written up to there.
+const transposed = 64
+
+func transpose(dst []byte, elem int, src []byte, dim, pitch, n int) {
 	f := current().transpose16
 	if elem == 4 {
 		f = current().transpose32
 	}
 	if f == nil {
-		transposeRef(dst, elem, src, dim, pitch)
+		transposeRef(dst, elem, src, dim, pitch, n)
 		return
 	}
-	_, _ = dst[dim*Block*elem-1], src[((Block-1)*pitch+dim)*elem-1]
-	f(unsafe.Pointer(&dst[0]), unsafe.Pointer(&src[0]), dim, pitch*elem)
+	rows := (n + transposed/elem - 1) / (transposed / elem) * (transposed / elem)
+	_, _ = dst[((dim-1)*Block+rows)*elem-1], src[((rows-1)*pitch+dim)*elem-1]
+	f(unsafe.Pointer(&dst[0]), unsafe.Pointer(&src[0]), dim, pitch*elem, n)
 }
 
 func softmaxBack(s, ds, m, r, d []float32, mask []uint64, scale float32) {

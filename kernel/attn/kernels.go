@@ -13,10 +13,11 @@ const maxRows = 6
 
 // The kernels as plain Go: what the assembly is held to.
 
-// scoresRef writes to s, [rows][64], the unscaled products of the queries q, rows of dim elements that are pitch apart, with 64 keys k, [dim][64].
-func scoresRef(s, q []float32, pitch int, t dtype.Type, k []byte, rows, dim int) {
+// scoresRef writes to s, [rows][64], the unscaled products of the queries q, rows of dim elements that are pitch apart, with the
+// first n of 64 keys k, [dim][64]. What is beyond them in s afterwards is nobody's business.
+func scoresRef(s, q []float32, pitch int, t dtype.Type, k []byte, rows, dim, n int) {
 	for r := range rows {
-		row := s[r*Block:][:Block]
+		row := s[r*Block:][:n]
 		clear(row)
 		for d, x := range q[r*pitch:][:dim] {
 			for j := range row {
@@ -73,9 +74,9 @@ func weighRef(o, p, c []float32, t dtype.Type, v []byte, pitch, rows, n int) {
 	}
 }
 
-// transposeRef writes 64 rows of dim elements, pitch apart, as columns: dst is [dim][64].
-func transposeRef(dst []byte, elem int, src []byte, dim, pitch int) {
-	for j := range Block {
+// transposeRef writes n rows of dim elements, pitch apart, as the first columns of dst, [dim][64]. Columns that follow may change too.
+func transposeRef(dst []byte, elem int, src []byte, dim, pitch, n int) {
+	for j := range n {
 		for d := range dim {
 			copy(dst[(d*Block+j)*elem:][:elem], src[(j*pitch+d)*elem:])
 		}

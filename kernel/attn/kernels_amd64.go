@@ -3,7 +3,7 @@ package attn
 import "unsafe"
 
 type (
-	scoresFunc = func(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int)
+	scoresFunc = func(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch, n int)
 	weighFunc  = func(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 )
 

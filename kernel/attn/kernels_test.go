@@ -46,7 +46,7 @@ func calls(r *rand.Rand, wild bool) (list []call) {
 		for _, t := range []dtype.Type{dtype.F32, dtype.F16, dtype.BF16} {
 			for _, dim := range []int{1, 19, 64} {
 				pitch := dim + r.IntN(3)
-				list = append(list, call{kernel: "scores", t: t, rows: rows, dim: dim, pitch: pitch, s: random(r, rows*Block, false),
+				list = append(list, call{kernel: "scores", t: t, rows: rows, dim: dim, n: 1 + r.IntN(Block), pitch: pitch, s: random(r, rows*Block, false),
 					q: random(r, rows*pitch, wild), k: encode(t, random(r, dim*Block, wild))})
 			}
 			for _, dim := range []int{16, 80, 144} {
@@ -75,7 +75,7 @@ func calls(r *rand.Rand, wild bool) (list []call) {
 	for _, t := range []dtype.Type{dtype.F32, dtype.BF16} {
 		for _, dim := range []int{16, 48} {
 			pitch := dim + 16*r.IntN(2)
-			list = append(list, call{kernel: "transpose", t: t, dim: dim, pitch: pitch, k: encode(t, random(r, (Block-1)*pitch+dim, true))})
+			list = append(list, call{kernel: "transpose", t: t, dim: dim, n: 1 + r.IntN(Block), pitch: pitch, k: encode(t, random(r, (Block-1)*pitch+dim, true))})
 		}
 	}
 	return list
@@ -107,7 +107,10 @@ func (c call) run() (s, m, l, cc, o []float32, keys []byte) {
 	s, m, l, cc, o = slices.Clone(c.s), slices.Clone(c.m), slices.Clone(c.l), slices.Clone(c.c), slices.Clone(c.o)
 	switch c.kernel {
 	case "scores":
-		scores(s, c.q, c.pitch, c.t, c.k, nil, c.rows, c.dim)
+		scores(s, c.q, c.pitch, c.t, c.k, nil, c.rows, c.dim, c.n)
+		for i := range c.rows { // what is beyond may be anything
+			clear(s[i*Block:][c.n:Block])
+		}
 	case "weigh":
 		weigh(o, s, cc, c.t, c.k, nil, c.pitch, c.rows, c.n)
 	case "softmax":
@@ -118,7 +121,10 @@ func (c call) run() (s, m, l, cc, o []float32, keys []byte) {
 		gain(o, s, c.q, c.dim, c.aRow, c.aStep, c.rows, c.n)
 	case "transpose":
 		keys = make([]byte, c.dim*Block*c.t.BlockBytes())
-		transpose(keys, c.t.BlockBytes(), c.k, c.dim, c.pitch)
+		transpose(keys, c.t.BlockBytes(), c.k, c.dim, c.pitch, c.n)
+		for i := range c.dim {
+			clear(keys[(i*Block+c.n)*c.t.BlockBytes() : (i+1)*Block*c.t.BlockBytes()])
+		}
 	}
 	return s, m, l, cc, o, keys
 }

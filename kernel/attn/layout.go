@@ -98,9 +98,10 @@ func (l Layout) Put(block []byte, slot int, k, v []float32) {
 	}
 	for h := range l.KVHeads { // head by head: its keys fit the first-level cache
 		kb, vb := l.head(block, h)
-		whole := n == Block && l.Type == dtype.F32 && !l.Latent && l.KeyDim%16 == 0
-		if whole {
-			transpose(kb, 4, bytesOf(k[h*l.KeyDim:]), l.KeyDim, l.KeyElems())
+		columns := 0 // of keys, that are written some side by side
+		if wide := transposed / 4; l.Type == dtype.F32 && !l.Latent && l.KeyDim%16 == 0 && slot%wide == 0 && n >= wide {
+			columns = n / wide * wide
+			transpose(kb[slot*4:], 4, bytesOf(k[h*l.KeyDim:]), l.KeyDim, l.KeyElems(), columns)
 		}
 		for i := range n {
 			row := (slot + i) * l.valueRow() * l.elem()
@@ -109,7 +110,7 @@ func (l Layout) Put(block []byte, slot int, k, v []float32) {
 				storeRow(l.Type, kb[row:], key)
 				continue
 			}
-			if !whole {
+			if i >= columns {
 				storeColumn(l.Type, kb, slot+i, key)
 			}
 			storeRow(l.Type, vb[row:], v[(i*l.KVHeads+h)*l.ValueDim:][:l.ValueDim])

@@ -5,19 +5,19 @@ package attn
 import "unsafe"
 
 //go:noescape
-func scoresF32AVX2(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int)
+func scoresF32AVX2(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch, n int)
 
 //go:noescape
 func weighF32AVX2(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 
 //go:noescape
-func scoresF16AVX2(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int)
+func scoresF16AVX2(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch, n int)
 
 //go:noescape
 func weighF16AVX2(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 
 //go:noescape
-func scoresBF16AVX2(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int)
+func scoresBF16AVX2(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch, n int)
 
 //go:noescape
 func weighBF16AVX2(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
@@ -26,10 +26,10 @@ func weighBF16AVX2(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, 
 func softmaxAVX2(s, m, l, c *float32, mask *uint64, rows int, scale float32)
 
 //go:noescape
-func transpose16AVX2(dst, src unsafe.Pointer, dim, pitch int)
+func transpose16AVX2(dst, src unsafe.Pointer, dim, pitch, n int)
 
 //go:noescape
-func transpose32AVX2(dst, src unsafe.Pointer, dim, pitch int)
+func transpose32AVX2(dst, src unsafe.Pointer, dim, pitch, n int)
 
 //go:noescape
 func softmaxBackAVX2(s, ds, m, r, d *float32, mask *uint64, rows int, scale float32)
@@ -38,19 +38,19 @@ func softmaxBackAVX2(s, ds, m, r, d *float32, mask *uint64, rows int, scale floa
 func gainAVX2(c, a, b *float32, dim, aRow, aStep, rows, n int)
 
 //go:noescape
-func scoresF32AVX512(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int)
+func scoresF32AVX512(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch, n int)
 
 //go:noescape
 func weighF32AVX512(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 
 //go:noescape
-func scoresF16AVX512(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int)
+func scoresF16AVX512(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch, n int)
 
 //go:noescape
 func weighF16AVX512(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
 
 //go:noescape
-func scoresBF16AVX512(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch int)
+func scoresBF16AVX512(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch, n int)
 
 //go:noescape
 func weighBF16AVX512(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows, n int)
@@ -59,10 +59,10 @@ func weighBF16AVX512(o, p, c *float32, v, ahead unsafe.Pointer, dim, pitch, rows
 func softmaxAVX512(s, m, l, c *float32, mask *uint64, rows int, scale float32)
 
 //go:noescape
-func transpose16AVX512(dst, src unsafe.Pointer, dim, pitch int)
+func transpose16AVX512(dst, src unsafe.Pointer, dim, pitch, n int)
 
 //go:noescape
-func transpose32AVX512(dst, src unsafe.Pointer, dim, pitch int)
+func transpose32AVX512(dst, src unsafe.Pointer, dim, pitch, n int)
 
 //go:noescape
 func softmaxBackAVX512(s, ds, m, r, d *float32, mask *uint64, rows int, scale float32)

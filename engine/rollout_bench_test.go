@@ -1,3 +1,5 @@
+//go:build unix
+
 package engine
 
 import (
@@ -58,6 +60,7 @@ func benchmarkRollouts(b *testing.B, c *model.Config, sequences int) {
 	b.ReportMetric(100*(1-(total.Sampling+total.Forward).Seconds()/b.Elapsed().Seconds()), "%schedule")
 }
 
+// cpuSeconds is the processor time that the program has had.
 func cpuSeconds() float64 {
 	var u syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &u)

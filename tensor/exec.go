@@ -36,6 +36,7 @@ type Exec struct {
 
 	// Its bodies, made once: a func made anew for each call would be allocated.
 	multiply, prepare, multiplyHead, backward, round, backwardHead, attend, attendBack func(worker, i int)
+	attendWhole                                                                        func(worker, lo, hi int)
 }
 
 // scratch is one worker's working memory.
@@ -61,6 +62,7 @@ func NewExec(threads int, c Compute) *Exec {
 	}
 	e.multiply, e.prepare, e.multiplyHead, e.backward = e.multiplyPiece, e.preparePiece, e.multiplyHeadPiece, e.backwardPiece
 	e.attend, e.attendBack, e.backwardHead, e.round = e.attendPiece, e.attendBackPiece, e.backwardHeadPiece, e.roundBlock
+	e.attendWhole = e.attendSpan
 	return e
 }
 

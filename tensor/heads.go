@@ -47,14 +47,32 @@ func (e *Exec) multiplyHeadPiece(worker, h int) {
 
 // Attend carries out the attention of several sequences in one loop.
 func (e *Exec) Attend(ps []attn.Problem) {
-	e.problems, e.ends = ps, e.ends[:0]
+	e.problems = ps
+	defer func() { e.problems = nil }()
+	if len(ps) >= wholeProblems*e.pool.Threads() {
+		e.pool.Spans(len(ps), 1, e.attendWhole)
+		return
+	}
+	e.ends = e.ends[:0]
 	n := 0
 	for i := range ps {
 		n += ps[i].Split((e.pool.Threads() + len(ps) - 1) / len(ps))
 		e.ends = append(e.ends, n)
 	}
 	e.pool.Do(n, e.attend)
-	e.problems = nil
+}
+
+// wholeProblems is from how many problems a worker on they are not cut up.
+const wholeProblems = 8
+
+func (e *Exec) attendSpan(worker, lo, hi int) {
+	for i := lo; i < hi; i++ {
+		var next *attn.Problem
+		if i+1 < hi {
+			next = &e.problems[i+1]
+		}
+		attn.ForwardWhole(&e.problems[i], next, &e.scratch[worker].attn)
+	}
 }
 
 func (e *Exec) attendPiece(worker, i int) {

@@ -111,10 +111,38 @@ func Forward(p *Problem, lo, hi int, s *Scratch) {
 	}
 	s.grow(p)
 	for u := lo; u < hi; u++ {
-		first := (p.tiles() - 1 - u/p.Cache.KVHeads) * p.tile
-		w := unit{Problem: p, s: s, head: u % p.Cache.KVHeads, first: first, n: min(p.tile, p.rows()-first)}
+		w := p.unit(u, s)
+		if w.then = w.firstKeys(); u+1 < hi {
+			next := p.unit(u+1, s)
+			w.then = next.firstKeys()
+		}
 		w.run()
 	}
+}
+
+// ForwardWhole computes all of p on one worker. While it is at its end the keys of next, the problem that follows if any, are fetched.
+func ForwardWhole(p, next *Problem, s *Scratch) {
+	units := p.Split(1)
+	s.grow(p)
+	for u := range units {
+		w := p.unit(u, s)
+		after := w
+		switch {
+		case u+1 < units:
+			after = p.unit(u+1, s)
+		case next != nil:
+			next.Split(1)
+			after = next.unit(0, s)
+		}
+		w.then = after.firstKeys()
+		w.run()
+	}
+}
+
+// unit is unit u of the problem.
+func (p *Problem) unit(u int, s *Scratch) unit {
+	first := (p.tiles() - 1 - u/p.Cache.KVHeads) * p.tile
+	return unit{Problem: p, s: s, head: u % p.Cache.KVHeads, first: first, n: min(p.tile, p.rows()-first)}
 }
 
 // unit is the attention of n query rows from first on over one kv head.
@@ -123,6 +151,13 @@ type unit struct {
 	s        *Scratch
 	head     int
 	first, n int
+	then     []byte // what is read after it
+}
+
+// firstKeys are the keys that the unit begins with.
+func (w *unit) firstKeys() []byte {
+	k, _ := w.Cache.head(w.Cache.block(w.oldest(0)/Block), w.head)
+	return k
 }
 
 // pos is the position of a row of the unit, the last one that it sees.
@@ -156,7 +191,7 @@ func (w *unit) run() {
 			to++
 		}
 		k, v := c.head(c.block(b), w.head)
-		next := k
+		next := w.then
 		if b < last {
 			next, _ = c.head(c.block(b+1), w.head)
 		}

@@ -54,20 +54,29 @@ type backPiece struct {
 // Backward carries out the backward of several products in one loop.
 func (e *Exec) Backward(gs []Gradient) {
 	e.gradients, e.pieces = gs, e.pieces[:0]
-	for i := 0; i < len(gs); {
+	work := 0
+	for i := range gs {
 		gs[i].check()
-		end := i + 1
+		for _, wanted := range []bool{gs[i].DX != nil, gs[i].DW != nil} {
+			if wanted {
+				work += gs[i].work()
+			}
+		}
+	}
+	share := work / (piecesEach * e.pool.Threads()) // of a piece
+	for i := 0; i < len(gs); {
+		end, sum := i+1, gs[i].work()
 		for ; end < len(gs) && gs[i].DX != nil && unsafe.SliceData(gs[end].DX) == unsafe.SliceData(gs[i].DX); end++ {
-			gs[end].check()
+			sum += gs[end].work()
 		}
 		if gs[i].DX != nil {
-			e.cut(backPiece{first: i, end: end}, gs[i].W.Cols, dxColumns)
+			e.cut(backPiece{first: i, end: end}, gs[i].W.Cols, dxColumns, share, sum)
 		}
 		i = end
 	}
 	for i := range gs {
 		if gs[i].DW != nil || gs[i].DB != nil {
-			e.cut(backPiece{first: i, weights: true}, gs[i].W.Rows, dwRows)
+			e.cut(backPiece{first: i, weights: true}, gs[i].W.Rows, dwRows, share, gs[i].work())
 		}
 	}
 	if e.compute == BF16 {
@@ -77,19 +86,31 @@ func (e *Exec) Backward(gs []Gradient) {
 	e.gradients = nil
 }
 
-// What pieces are multiples of: at these the kernels are best.
+// work is the number of multiply-adds of one of the two products.
+func (g *Gradient) work() int { return g.M * g.W.Rows * g.W.Cols }
+
 const (
-	dxColumns = 128
+	piecesEach = 4 // pieces for each worker, about
+	// What pieces are multiples of: at these the kernels are best.
+	dxColumns = 64
 	dwRows    = 48
+	// At these they pack each operand once.
+	dxPanel = 2 * dxColumns
+	dwPanel = 4 * dwRows
 )
 
-// cut adds the pieces of 0 ≤ i < n.
-func (e *Exec) cut(p backPiece, n, grain int) {
+// cut adds the pieces of 0 ≤ i < n, which take work in all, each about a share.
+func (e *Exec) cut(p backPiece, n, grain, share, work int) {
 	size := n
-	if t := e.pool.Threads(); t > 1 {
-		const perWorker = 4
-		size = (n/(perWorker*t) + grain - 1) / grain * grain
-		size = max(size, grain)
+	if e.pool.Threads() > 1 {
+		panel := dxPanel
+		if p.weights {
+			panel = dwPanel
+		}
+		if size = int(float64(n) * float64(share) / float64(work)); size > panel/2 {
+			grain = panel
+		}
+		size = max((size+grain-1)/grain*grain, grain)
 	}
 	for p.lo = 0; p.lo < n; p.lo = p.hi {
 		p.hi = min(p.lo+size, n)

@@ -194,6 +194,16 @@ func TestMadeUpClaims(t *testing.T) {
 		"tokens alone":         {"params=70b tokens=15t", NotCheckable, ""},
 		"no hardware":          {"params=70b tokens=15t hours=7m", NotCheckable, ""},
 		"beyond all hardware":  {"params=70b tokens=15t hours=100k", Impossible, "fastest"},
+		"stated mfu too high":  {"params=70b tokens=15t gpu=h100 hours=5m mfu=85%", Implausible, "stated utilisation within practice"},
+		"above the whole":      {"gpu=h100 mfu=120%", Impossible, "stated utilisation within the whole"},
+		"price below power":    {"gpu=h100 hours=1m price=0.02", Impossible, "electricity"},
+		"price below owning":   {"gpu=h100 hours=1m price=$0.5/h", Implausible, "owning or renting"},
+		"a price and hours":    {"gpu=h100 hours=1m price=2_dollars_per_GPU-hour", Plausible, ""},
+		"hours by the price":   {"params=7b tokens=2t gpu=h100 price=2 dollars=160k", Plausible, ""},
+		"too dear":             {"params=405b tokens=15.6t gpu=h100 hours=30.84m dollars=600m", Plausible, ""},
+		"bare numbers":         {"params=7 tokens=2 gpu=h100 hours=1", Implausible, "as a language model"},
+		"words before":         {"params=seven_billion tokens=about_2t gpu=h100 hours=roughly_80k", Plausible, ""},
+		"dollars and price":    {"dollars=5m price=2 gpu=h100", Plausible, ""},
 		"price only":           {"gpu=h100 hours=10k dollars=25k scope=RL_only", Plausible, ""},
 	} {
 		figures, words := map[string]string{}, map[string]string{}
@@ -222,7 +232,10 @@ func TestMadeUpClaims(t *testing.T) {
 		if r.Verdict != c.verdict || c.fails != "" && !slices.ContainsFunc(failed, func(t Test) bool { return t.Worst == c.verdict && strings.Contains(t.Name, c.fails) }) {
 			t.Errorf("%s: %s (%s), failed %+v; want %s by %q", name, r.Verdict, r.Qualifier, failed, c.verdict, c.fails)
 		}
-		if c.verdict != NotCheckable && len(r.Changes) == 0 && r.Sheet.Has("mfu") {
+		if loose := strings.Contains(r.Qualifier, "more than these hours' rent"); loose != (name == "too dear") {
+			t.Errorf("%s: qualifier %q", name, r.Qualifier)
+		}
+		if c.verdict != NotCheckable && len(r.Changes) == 0 && r.Sheet.Has("mfu") && name != "bare numbers" {
 			t.Errorf("%s: nothing said about what would change the verdict", name)
 		}
 	}

@@ -71,6 +71,9 @@ func exponent(v float64) string {
 }
 
 func percent(v float64) string {
+	if v >= 1e7 {
+		return exponent(v) + " %"
+	}
 	if v >= 1000 {
 		return grouped(v) + " %"
 	}

@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -44,6 +45,9 @@ func (f Field) Parse(text string) (Quantity, error) {
 	}
 	s := strings.TrimSpace(strings.ToLower(text))
 	s = strings.TrimSpace(strings.TrimLeft(s, "~≈"))
+	if first, rest, ok := strings.Cut(s, " "); ok && slices.Contains([]string{"about", "around", "roughly", "approximately", "circa", "some", "ca."}, strings.ToLower(first)) {
+		s = strings.TrimSpace(rest)
+	}
 	lo, hi, isRange := strings.Cut(s, "..")
 	if !isRange {
 		lo, hi, isRange = strings.Cut(s, " to ")
@@ -192,10 +196,13 @@ func cutScale(s, scale string) (string, bool) {
 	return "", false
 }
 
+// digitMarks part the digits of long numbers.
+var digitMarks = strings.NewReplacer(",", "", "_", "")
+
 // leadingNumber reads digits (1,234.5e6) or words (fourteen point eight) and returns the rest.
 func leadingNumber(s string) (float64, string, error) {
 	if n := numberText.FindString(s); n != "" && n[0] != 'e' {
-		v, err := strconv.ParseFloat(strings.NewReplacer(",", "", "_", "").Replace(n), 64)
+		v, err := strconv.ParseFloat(digitMarks.Replace(n), 64)
 		if err != nil {
 			return 0, "", fmt.Errorf("not a number")
 		}

@@ -21,6 +21,7 @@ var hoursFrom = []struct {
 	{"flop/stated_rate", "rate"},
 	{"flop/(stated_mfu*stated_peak)", "mfu"},
 	{"flop/(stated_mfu*peak)", "mfu"},
+	{"dollars/stated_price", "price"},
 	{"dollars/rental", "dollars"},
 }
 
@@ -38,7 +39,7 @@ var running = []Rule{
 
 // billing needs hours that do not themselves come from dollars.
 var billing = []Rule{
-	{"price", "dollars a GPU-hour", "$/GPU-hour", []string{"dollars/billed_hours", "dollars/hours"}, ""},
+	{"price", "dollars a GPU-hour", "$/GPU-hour", []string{"dollars/billed_hours", "dollars/hours", "stated_price"}, ""},
 }
 
 var costs = []Rule{
@@ -114,6 +115,9 @@ func (d *Data) sheet(c *Claim, set Settings) (*Report, error) {
 			return nil, err
 		}
 		r.HoursBasis = h.basis
+	}
+	if !s.Has("hours") {
+		r.HoursBasis = ""
 	}
 	rules := append([]Rule{}, running...)
 	if err := d.exactly(r); err != nil {

@@ -38,7 +38,7 @@ type Report struct {
 	Sheet       *Sheet
 	Part        *Part
 	Precision   string // that the claim states, or empty
-	HoursBasis  string // claimed, cluster, rate, mfu or dollars
+	HoursBasis  string // claimed, cluster, rate, mfu, price (stated) or dollars; empty where there are no hours
 	AssumedPart bool   // the claim names no hardware; an H100 is supposed
 	NoPrecision bool   // the part has no units for the stated precision
 	OtherPart   *Part  // the GPU-hours are named after this part, not the claim's
@@ -117,12 +117,14 @@ func (r *Report) qualify() {
 	case r.Verdict != Plausible:
 	case s.Has("mfu_bf16") && s.Get("mfu_bf16").High < s.Get("limit_loose").Central:
 		r.Qualifier = "loose: the hours hold more than one such run, or the run was poor"
+	case slices.ContainsFunc(r.Tests, func(t Test) bool { return t.Name == dearTest && !t.Passed }):
+		r.Qualifier = "loose: the dollars hold more than these hours' rent"
 	case r.HoursBasis == "dollars":
 		r.Qualifier = "loose: hours worked back from the dollars" + map[bool]string{true: ", hardware supposed", false: ""}[r.AssumedPart]
 	case !s.Has("mfu") && r.scopeIsPart():
 		r.Qualifier = "as a price; the boundary is narrow"
 	case !s.Has("mfu"):
-		r.Qualifier = "as a price; no compute to hold it against"
+		r.Qualifier = map[bool]string{true: "as a price", false: "as far as it goes"}[s.Has("price")] + "; no compute to hold it against"
 	}
 }
 
@@ -142,6 +144,12 @@ func (r *Report) Lacks() string {
 }
 
 func (r *Report) missing() string {
+	switch s := r.Sheet; {
+	case !s.Has("hours") && !s.Has("flop"):
+		return "neither GPU-hours nor compute, and nothing that gives them"
+	case s.Has("hours") && !s.Has("flop"):
+		return "no compute (parameters and tokens) to hold the hours against"
+	}
 	return map[string]string{"hours": "no GPU-hours, and nothing that gives them", "flop": "no compute (parameters and tokens) to hold the hours against",
 		"hardware": "no hardware"}[r.Lacks()]
 }
@@ -219,6 +227,9 @@ func (r *Report) cluster() {
 	r.test(Test{"cluster not idle half of its days", o.High >= 50, o.High, 50, "%", detail, Implausible, false})
 }
 
+// dearTest is the test that a price passes which rent alone can explain.
+const dearTest = "no dearer than twice a rent"
+
 // money: the dollars against electricity and the market.
 func (r *Report) money() {
 	s := r.Sheet
@@ -239,7 +250,11 @@ func (r *Report) money() {
 		r.test(Test{"no cheaper than owning or renting", p.High >= floor, r.in("price").High, floor * 3600, "$/GPU-hour",
 			fmt.Sprintf("%s; %s", p, what), Implausible, true})
 	}
-	if s.Has("stated_price", "price") {
+	if s.Has("price", "rental") {
+		p, most := s.Get("price"), 2*s.Get("rental").High
+		r.test(Test{dearTest, p.Low <= most, r.in("price").Low, most * 3600, "$/GPU-hour", fmt.Sprintf("%s; %s %s", p, s.Get("rental").Title, s.Get("rental")), Plausible, false})
+	}
+	if s.Has("stated_price", "price", "dollars") {
 		ratio := s.Get("price").Central / s.Get("stated_price").Central
 		r.test(Test{"dollars are hours times the stated price", math.Abs(ratio-1) <= 0.03, ratio, 1, "x",
 			fmt.Sprintf("%s from dollars and hours, %s stated", s.Get("price"), s.Get("stated_price")), Implausible, false})
@@ -274,7 +289,7 @@ func (r *Report) contradictions(d *Data) {
 	s := r.Sheet
 	if s.Has("active", "params") {
 		a, p := s.Get("active"), s.Get("params")
-		r.test(Test{"active parameters within the total", a.Low <= p.High*1.001, a.Low, p.High, "params", fmt.Sprintf("%s active of %s", a, p), Impossible, false})
+		r.test(Test{activeTest, a.Low <= p.High*1.001, a.Low, p.High, "params", fmt.Sprintf("%s active of %s", a, p), Impossible, false})
 	}
 	if most := d.mostTokens(); s.Has("tokens") && most > 0 {
 		limit := 1.5 * most
@@ -284,6 +299,21 @@ func (r *Report) contradictions(d *Data) {
 	if f := s.Get("flop"); s.Has("flop_6nd") && f.rule == nil {
 		ratio := f.Central / s.Get("flop_6nd").Central
 		r.test(Test{"stated compute agrees with 6ND", ratio > 0.5 && ratio < 2, ratio, 2, "x", fmt.Sprintf("%s stated, 6ND gives %s", f, s.Get("flop_6nd")), Implausible, false})
+	}
+	if m := s.Get("stated_mfu"); m != nil {
+		limit, practice := r.in("limit_peak").Central, r.in("limit_practice").Central
+		r.test(Test{"stated utilisation within the whole", m.In().Low <= limit, m.In().Low, limit, "%", fmt.Sprintf("%s stated: no step reaches its peak", m), Impossible, false})
+		if r.HoursBasis == "claimed" || r.HoursBasis == "cluster" {
+			r.test(Test{"stated utilisation within practice", m.In().Low <= practice, m.In().Low, practice, "%", fmt.Sprintf("%s stated; whole runs reach 20 to 58 %%", m), Implausible, false})
+		}
+	}
+	for _, x := range []struct {
+		id   string
+		from float64
+	}{{"params", 1e4}, {"tokens", 1e3}} {
+		if f := s.Get(x.id); f != nil {
+			r.test(Test{x.id + " as a language model has them", f.High >= x.from, f.High, x.from, x.id, fmt.Sprintf("%s; a bare number is taken as it stands, 7b or 2t says billions or trillions", f), Implausible, false})
+		}
 	}
 	for _, p := range [][2]string{{"stated_mfu", "mfu"}, {"stated_rate", "rate"}} {
 		if (r.HoursBasis == "claimed" || r.HoursBasis == "cluster") && s.Has(p[0], p[1], "hours") {

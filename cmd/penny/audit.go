@@ -207,6 +207,8 @@ func (c *auditCmd) claim(d *audit.Data) (*audit.Claim, error) {
 			return nil, err
 		}
 		return claim, claim.WithArchitecture(c.Arch, text, c.ArchSequence)
+	case c.Claim == "" && (c.GPU != "" || c.Precision != "" || c.Scope != "" || c.Date != "" || c.Serve || c.Explain != "" || c.JSON || c.CSV || c.HTML != ""):
+		return nil, hinted{errors.New("no claim: neither a name nor a figure"), "penny audit deepseek-v3 --json, or --all; or give figures: --params 7b --tokens 2t --gpu h100 --hours 100k"}
 	case c.Claim == "":
 		return nil, nil
 	}

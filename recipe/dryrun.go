@@ -1,0 +1,169 @@
+package recipe
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/pennyml/penny/internal/par"
+	"github.com/pennyml/penny/ledger"
+	"github.com/pennyml/penny/meter"
+	"github.com/pennyml/penny/model"
+	"github.com/pennyml/penny/model/zoo"
+	"github.com/pennyml/penny/train"
+)
+
+// Plan is what a run is going to take.
+type Plan struct {
+	Recipe     string       `json:"recipe"` // resolved
+	Params     int64        `json:"params"`
+	Active     int64        `json:"params_active"`
+	Stages     []StagePlan  `json:"stages"`
+	PeakMemory int64        `json:"peak_memory_bytes"`
+	FLOPs      float64      `json:"flops"`
+	Seconds    float64      `json:"seconds"`         // by the measured speed
+	AtRoof     float64      `json:"seconds_at_roof"` // if the machine did nothing but multiply and add
+	Dollars    float64      `json:"dollars"`
+	Rates      ledger.Rates `json:"rates"`
+	Notes      []string     `json:"notes,omitempty"`
+}
+
+// StagePlan is what a stage is going to take.
+type StagePlan struct {
+	Name       string  `json:"name"`
+	Steps      int     `json:"steps"`
+	Tokens     int64   `json:"tokens"`
+	FLOPs      float64 `json:"flops"`
+	Evaluation float64 `json:"flops_of_evaluation"`
+	Seconds    float64 `json:"seconds"`
+	Memory     int64   `json:"memory_bytes"`
+	Speed      float64 `json:"tokens_per_s"`
+	EndsBy     string  `json:"ends_by"` // the bound of its budget, or the run's, that is reached first
+}
+
+// DryRun says what running the recipe would take, and changes nothing but the cache of tokens.
+func (r *Recipe) DryRun(o Options) (*Plan, error) {
+	pool := par.New(o.Threads)
+	defer pool.Close()
+	o.Threads = pool.Threads()
+	vocab, err := os.MkdirTemp("", "penny-vocabulary-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(vocab)
+	x := &runner{Recipe: r, o: o}
+	x.session.Pool, x.session.VocabDir, x.session.Cache = pool, vocab, o.Cache
+	notes, err := train.WriteVocabulary(vocab, &r.Tokenizer, &r.Model, r.Stages[0].Data, nil)
+	if err != nil {
+		return nil, err
+	}
+	if x.session.Vocab, err = train.OpenVocabulary(vocab); err != nil {
+		return nil, err
+	}
+	text, err := r.YAML()
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Recipe: string(text), Rates: ledger.DefaultRates(o.Threads), Notes: notes}
+	c, err := x.config()
+	if err != nil {
+		return nil, err
+	}
+	count := c.Count()
+	p.Params, p.Active = count.Params+count.MTP, count.Active
+	for i := range r.Stages {
+		if err := x.plan(p, c, &r.Stages[i]); err != nil {
+			return nil, fmt.Errorf("stage %s: %w", r.Stages[i].Name, err)
+		}
+	}
+	p.finish(o)
+	return p, nil
+}
+
+// config is the configuration of the network that the recipe begins with.
+func (x *runner) config() (*model.Config, error) {
+	if x.Model.From == "" {
+		return x.fresh()
+	}
+	return zoo.ReadConfig(x.Model.From)
+}
+
+// plan adds a stage.
+func (x *runner) plan(p *Plan, c *model.Config, stage *Stage) error {
+	if err := stage.stretch(c); err != nil {
+		return err
+	}
+	compute, err := x.Compute()
+	if err != nil {
+		return err
+	}
+	o := model.LearnOptions{Threads: x.o.Threads, Compute: compute, Recompute: x.Recompute}
+	work, err := x.session.Forecast(c, &stage.Settings)
+	if err != nil {
+		return err
+	}
+	s := StagePlan{Name: stage.Name}
+	s.Steps, s.EndsBy = work.Steps(stage.Budget, x.Budget)
+	needs, err := train.Measure(c, &stage.Settings, x.session.Pool, func(c *model.Config) (*model.Learner, error) {
+		return zoo.LearnNew(c, model.FreshWeights(0, 1), o)
+	})
+	if errors.Is(err, train.ErrTooLarge) {
+		p.Notes = append(p.Notes, fmt.Sprintf("stage %s: %v: neither memory nor time can be told", stage.Name, err))
+	} else if err != nil {
+		return err
+	}
+	micros := (stage.Batch.Global + stage.MicroRows() - 1) / stage.MicroRows()
+	step := time.Duration(micros)*needs.Micro + needs.Update
+	if s.Steps == 0 && step > 0 { // time or money ends it
+		seconds := x.Budget.Minutes * 60
+		if stage.Budget.Minutes > 0 {
+			seconds = stage.Budget.Minutes * 60
+		}
+		s.EndsBy = "minutes"
+		if dollars := max(x.Budget.Dollars, stage.Budget.Dollars); dollars > 0 {
+			if perSecond, _, _ := p.Rates.Dollars(1, 0); seconds == 0 || dollars/perSecond < seconds {
+				seconds, s.EndsBy = dollars/perSecond, "dollars"
+			}
+		}
+		s.Steps = int(seconds / step.Seconds())
+	}
+	evaluations := 1
+	if stage.Eval.Every > 0 {
+		evaluations = (s.Steps + stage.Eval.Every - 1) / stage.Eval.Every
+	}
+	s.Tokens = int64(s.Steps) * work.Tokens
+	s.Evaluation = float64(evaluations) * work.Evaluation
+	s.FLOPs = float64(s.Steps)*work.FLOPs + s.Evaluation
+	s.Seconds = float64(s.Steps)*step.Seconds() + float64(evaluations)*float64(work.EvaluationRows)/float64(stage.MicroRows())*needs.Forward.Seconds()
+	if s.Seconds > 0 {
+		s.Speed = float64(work.Tokens) / step.Seconds()
+	}
+	s.Memory = peak(needs.Heap)
+	p.Stages = append(p.Stages, s)
+	return nil
+}
+
+// finish adds up.
+func (p *Plan) finish(o Options) {
+	for _, s := range p.Stages {
+		p.FLOPs += s.FLOPs
+		p.Seconds += s.Seconds
+		p.PeakMemory = max(p.PeakMemory, s.Memory)
+	}
+	if o.Roof > 0 {
+		p.AtRoof = p.FLOPs / o.Roof
+	}
+	_, _, p.Dollars = p.Rates.Dollars(p.Seconds, 0)
+}
+
+// peak is the memory that the process will have taken at most, when it holds so much more on the heap than now: the heap may grow by the collector's
+// share before it is swept, and there is what is not on it.
+func peak(more int64) int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	outside := meter.Memory() - int64(m.HeapSys-m.HeapReleased)
+	return outside + (int64(m.HeapAlloc)+more)*(100+train.CollectorPercent)/100
+}

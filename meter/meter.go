@@ -96,3 +96,6 @@ func (m *Meter) Lap() Usage {
 
 // PeakMemory is the largest resident size of the process so far, in bytes; 0 where the system does not say.
 func PeakMemory() int64 { return peakMemory() }
+
+// Memory is the resident size of the process now, in bytes, or the peak where the system tells only that; 0 where it does not say.
+func Memory() int64 { return memory() }

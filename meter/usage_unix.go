@@ -26,17 +26,35 @@ func cpuSeconds() (float64, bool) {
 	return sum, true
 }
 
-// peakMemory prefers Linux's VmHWM: ru_maxrss there starts from what ran before the exec.
-func peakMemory() int64 {
-	if f, err := os.Open("/proc/self/status"); err == nil {
-		defer f.Close()
-		for s := bufio.NewScanner(f); s.Scan(); {
-			if rest, ok := strings.CutPrefix(s.Text(), "VmHWM:"); ok {
-				if kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64); err == nil {
-					return kb << 10
-				}
+// memory is VmRSS on Linux.
+func memory() int64 {
+	if n := status("VmRSS:"); n > 0 {
+		return n
+	}
+	return peakMemory()
+}
+
+// status is a size from /proc/self/status, in bytes; 0 if there is none.
+func status(field string) int64 {
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if rest, ok := strings.CutPrefix(s.Text(), field); ok {
+			if kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64); err == nil {
+				return kb << 10
 			}
 		}
+	}
+	return 0
+}
+
+// peakMemory prefers Linux's VmHWM: ru_maxrss there starts from what ran before the exec.
+func peakMemory() int64 {
+	if n := status("VmHWM:"); n > 0 {
+		return n
 	}
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/pennyml/penny/internal/par"
@@ -45,6 +46,7 @@ type StagePlan struct {
 
 // DryRun says what running the recipe would take, and changes nothing but the cache of tokens.
 func (r *Recipe) DryRun(o Options) (*Plan, error) {
+	defer debug.SetGCPercent(debug.SetGCPercent(train.CollectorPercent)) // as when it is run
 	pool := par.New(o.Threads)
 	defer pool.Close()
 	o.Threads = pool.Threads()
@@ -104,8 +106,11 @@ func (x *runner) plan(p *Plan, c *model.Config, stage *Stage) error {
 	if err != nil {
 		return err
 	}
-	s := StagePlan{Name: stage.Name}
-	s.Steps, s.EndsBy = work.Steps(stage.Budget, x.Budget)
+	s := StagePlan{Name: stage.Name, Memory: p.PeakMemory} // of an earlier stage at least
+	if len(p.Stages) == 0 {
+		s.Memory = meter.PeakMemory() // what opening vocabulary and data took
+	}
+	s.Steps, s.EndsBy = work.Steps(stage.Budget, x.Budget.After(p.counts()))
 	needs, err := train.Measure(c, &stage.Settings, x.session.Pool, func(c *model.Config) (*model.Learner, error) {
 		return zoo.LearnNew(c, model.FreshWeights(0, 1), o)
 	})
@@ -140,9 +145,18 @@ func (x *runner) plan(p *Plan, c *model.Config, stage *Stage) error {
 	if s.Seconds > 0 {
 		s.Speed = float64(work.Tokens) / step.Seconds()
 	}
-	s.Memory = peak(needs.Heap)
+	s.Memory = max(s.Memory, peak(needs.Heap))
+	p.PeakMemory = s.Memory
 	p.Stages = append(p.Stages, s)
 	return nil
+}
+
+// counts are what the stages so far come to.
+func (p *Plan) counts() (c train.Counts) {
+	for _, s := range p.Stages {
+		c.Step, c.Tokens, c.FLOPs = c.Step+s.Steps, c.Tokens+s.Tokens, c.FLOPs+int64(s.FLOPs)
+	}
+	return c
 }
 
 // finish adds up.
@@ -150,13 +164,15 @@ func (p *Plan) finish(o Options) {
 	for _, s := range p.Stages {
 		p.FLOPs += s.FLOPs
 		p.Seconds += s.Seconds
-		p.PeakMemory = max(p.PeakMemory, s.Memory)
 	}
 	if o.Roof > 0 {
 		p.AtRoof = p.FLOPs / o.Roof
 	}
 	_, _, p.Dollars = p.Rates.Dollars(p.Seconds, 0)
 }
+
+// spare is for what a run needs besides: buffers of the files it writes, stacks.
+const spare = 4 << 20
 
 // peak is the memory that the process will have taken at most, when it holds so much more on the heap than now: the heap may grow by the collector's
 // share before it is swept, and there is what is not on it.
@@ -165,5 +181,5 @@ func peak(more int64) int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	outside := meter.Memory() - int64(m.HeapSys-m.HeapReleased)
-	return outside + (int64(m.HeapAlloc)+more)*(100+train.CollectorPercent)/100
+	return spare + outside + (int64(m.HeapAlloc)+more)*(100+train.CollectorPercent)/100
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/pennyml/penny/internal/par"
 	"github.com/pennyml/penny/ledger"
@@ -64,6 +65,7 @@ func (r *Recipe) Run(ctx context.Context, o Options) (*Result, error) {
 	defer pool.Close()
 	x.o.Threads = pool.Threads()
 	x.session.Pool = pool
+	defer debug.SetGCPercent(debug.SetGCPercent(train.CollectorPercent))
 	if err := x.open(); err != nil {
 		return nil, err
 	}
@@ -242,12 +244,8 @@ func (x *runner) learner(stage *Stage, begin bool) (*model.Learner, error) {
 	}
 	o := model.LearnOptions{Threads: x.o.Threads, Compute: compute, Recompute: x.Recompute}
 	change := func(c *model.Config) error {
-		if e := stage.Extend; begin && e != nil {
-			original := e.Original
-			if original == 0 {
-				original = c.Context
-			}
-			return c.Stretch(e.Factor, original)
+		if begin {
+			return stage.stretch(c)
 		}
 		return nil
 	}
@@ -265,6 +263,19 @@ func (x *runner) learner(stage *Stage, begin bool) (*model.Learner, error) {
 		return nil, err
 	}
 	return zoo.LearnNew(c, model.FreshWeights(x.Model.InitStd, x.Seed), o)
+}
+
+// stretch makes a network's context as long as the stage wants it.
+func (s *Stage) stretch(c *model.Config) error {
+	e := s.Extend
+	if e == nil {
+		return nil
+	}
+	original := e.Original
+	if original == 0 {
+		original = c.Context
+	}
+	return c.Stretch(e.Factor, original)
 }
 
 // fresh is the configuration of a fresh network: the recipe's, with the vocabulary's size and special tokens.

@@ -9,34 +9,54 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/pennyml/penny/internal/cpu"
 	"github.com/pennyml/penny/ledger"
+	"github.com/pennyml/penny/meter"
 	"github.com/pennyml/penny/model"
 	"github.com/pennyml/penny/model/zoo"
 	"github.com/pennyml/penny/run"
 	"github.com/pennyml/penny/train"
 )
 
-// runEnv makes the test binary a program that runs the recipe named by it, to be killed.
-const runEnv = "PENNY_TEST_RECIPE"
+// These make the test binary a program that runs the recipe named by the one, or says what it would take if the other is set too.
+const (
+	runEnv = "PENNY_TEST_RECIPE"
+	dryEnv = "PENNY_TEST_DRY"
+)
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(runEnv); path != "" {
-		r, err := Load(path, nil)
-		if err == nil {
-			_, err = r.Run(context.Background(), Options{Dir: filepath.Join(filepath.Dir(path), "run"), Threads: 1, Resume: true})
-		}
-		if err != nil {
+		if err := program(path); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
+}
+
+// program runs a recipe and prints the peak of the memory it took, or what that would be.
+func program(path string) error {
+	r, err := Load(path, nil)
+	if err != nil {
+		return err
+	}
+	if os.Getenv(dryEnv) != "" {
+		plan, err := r.DryRun(Options{Threads: 1})
+		if err == nil {
+			fmt.Println(plan.PeakMemory)
+		}
+		return err
+	}
+	_, err = r.Run(context.Background(), Options{Dir: filepath.Join(filepath.Dir(path), "run"), Threads: 1, Resume: true})
+	fmt.Println(meter.PeakMemory())
+	return err
 }
 
 // corpus writes a text that can be learnt and returns its path.
@@ -58,8 +78,11 @@ func recipeFile(t *testing.T, text, more string) string {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "small.yaml")
 	content := strings.Replace(small, "text.txt", text, 1) + more
-	if strings.Count(content, "model:") == 2 { // the later stands
-		content = content[strings.Index(content, "tokenizer:"):]
+	for _, key := range []string{"model", "batch", "optimizer", "budget"} { // the later stands
+		if first := regexp.MustCompile("(?m)^" + key + ":.*\n( .*\n)*"); len(first.FindAllString(content, -1)) > 1 {
+			at := first.FindStringIndex(content)
+			content = content[:at[0]] + content[at[1]:]
+		}
 	}
 	content = strings.Replace(content, "  length: 16\n", "  length: 16\n  sample: crops\n  val: {fraction: 0.1}\n", 1)
 	if err := os.WriteFile(path, []byte(content), 0o666); err != nil {
@@ -128,13 +151,6 @@ func TestSameState(t *testing.T) {
 func TestKilled(t *testing.T) {
 	more := "checkpoint: {every: 2}\neval: {every: 3}\nbudget: {steps: 120}\n"
 	path := recipeFile(t, corpus(t), more)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(strings.Replace(string(text), "budget:\n  steps: 12\n", "", 1)), 0o666); err != nil {
-		t.Fatal(err)
-	}
 	want := mustRun(t, path, Options{Threads: 2})
 	killed := 0
 	for try := 0; ; try++ {
@@ -209,6 +225,33 @@ func TestInterrupted(t *testing.T) {
 	}
 	if _, err := other.Run(context.Background(), Options{Dir: dir, Threads: 1, Resume: true}); err == nil || !strings.Contains(err.Error(), "another recipe") {
 		t.Errorf("went on with another recipe: %v", err)
+	}
+}
+
+// TestMemory: the peak is within a tenth of what the dry run says.
+func TestMemory(t *testing.T) {
+	for _, more := range []string{"model: {arch: llama, hidden: 256, layers: 5, heads: 4, context: 64}\n",
+		"model: {arch: deepseek_v3, hidden: 128, layers: 5, heads: 4, context: 64, mtp: 1, moe: {experts: 8, dense_layers: 2}}\noptimizer: {ema: 0.9, kind: muon}\n",
+		"model: {arch: llama, hidden: 256, layers: 5, heads: 4, context: 64}\nrecompute: true\nbatch: {micro: 16, global: 64}\n"} {
+		path := recipeFile(t, corpus(t), more+"budget: {steps: 4}\n")
+		size := func(env ...string) float64 {
+			c := exec.Command(os.Args[0])
+			c.Env = append(append(os.Environ(), runEnv+"="+path), env...)
+			out, err := c.CombinedOutput()
+			n, bad := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
+			if err != nil || bad != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			return float64(n)
+		}
+		plan, real := size(dryEnv+"=1"), size()
+		if real == 0 {
+			t.Skip("this system does not tell what memory is taken")
+		}
+		t.Logf("%.1f MB, foretold %.1f MB", real/1e6, plan/1e6)
+		if plan < 0.9*real || plan > 1.1*real {
+			t.Errorf("%s: %.1f MB, foretold %.1f MB", more, real/1e6, plan/1e6)
+		}
 	}
 }
 

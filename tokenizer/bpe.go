@@ -25,6 +25,7 @@ type bpe struct {
 	suffix   string              // end_of_word_suffix
 	newlines bool                // a piece of newlines that is a token is not merged (Gemma 4)
 	charLen  func(lead byte) int // length of a character by its first byte; nil is UTF-8
+	joins    bool                // some pair is joined
 }
 
 // mergeRule says that a token is made by joining two others.
@@ -51,6 +52,7 @@ func (m *bpe) start() {
 
 // rankAll lets every token be made by any cut, in the order of ranks.
 func (m *bpe) rankAll(rank func(id int) uint32) {
+	m.joins = true
 	for id := range m.merges {
 		m.merges[id] = mergeRule{rank: rank(id), left: anyCut}
 	}
@@ -58,6 +60,7 @@ func (m *bpe) rankAll(rank func(id int) uint32) {
 
 // addMerge enters the next rule for joined. Of two equal rules the later counts if lastWins.
 func (m *bpe) addMerge(joined int32, left int, rank uint32, lastWins bool) {
+	m.joins = true
 	r := &m.merges[joined]
 	if r.rank == noRank {
 		*r = mergeRule{rank: rank, left: uint32(left)}
@@ -93,9 +96,18 @@ const shortPiece = 48
 // maxPiece bounds a piece: positions are kept in 32 bits. A longer one is cut.
 const maxPiece = 1 << 30
 
+// apart reports whether the characters of a piece know nothing of each other, as in a vocabulary of characters.
+func (m *bpe) apart() bool {
+	return !m.joins && !m.whole && !m.newlines && !m.fuseUnk && m.prefix == "" && m.suffix == ""
+}
+
 func (m *bpe) encode(e *encoder, piece string) {
-	for len(piece) > maxPiece {
-		cut := maxPiece
+	most := maxPiece
+	if m.apart() {
+		most = 1 << 10 // so that a text without splits takes no memory beyond its tokens
+	}
+	for len(piece) > most {
+		cut := most
 		for !utf8.RuneStart(piece[cut]) {
 			cut--
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime/debug"
 
 	"github.com/pennyml/penny/ledger"
 	"github.com/pennyml/penny/model"
@@ -47,8 +48,7 @@ func (s *Session) begin(l *model.Learner, stage *Stage, set *Settings) (*trainer
 	if o := set.Optimizer; o.EMA > 0 {
 		t.state.Average = optim.NewEMA(o.EMA, o.FromStart, l.Params(), s.Pool)
 	}
-	t.data, err = data.Open(set.Data, s.Vocab, data.Options{Dirs: s.DataDirs, Cache: s.Cache, Threads: s.Pool.Threads(), Seed: s.Progress.Seed + uint64(s.Progress.Stage)})
-	if err != nil {
+	if t.data, err = s.openData(set); err != nil {
 		return nil, err
 	}
 	if t.loader, err = t.data.Train(set.Batch.Global); err == nil {
@@ -57,6 +57,7 @@ func (s *Session) begin(l *model.Learner, stage *Stage, set *Settings) (*trainer
 	if err != nil {
 		return nil, errors.Join(err, t.data.Close())
 	}
+	debug.FreeOSMemory() // what reading the data left behind is not to stay beside what learning needs
 	return t, s.Recorder.Stage(stage.Name)
 }
 
@@ -74,8 +75,12 @@ func (t *trainer) place() error {
 		}
 		return errors.Join(t.schedule.Validate(), t.loader.Seek(p.Cursor))
 	}
-	if t.schedule.Steps == 0 {
-		t.schedule.Steps = t.length()
+	if t.schedule.Steps == 0 && t.schedule.Shape != optim.Constant {
+		w, err := work(t.data, &t.costs, t.set)
+		if err != nil {
+			return err
+		}
+		t.schedule.Steps, _ = w.Steps(t.stage.Budget, t.Budget.After(Counts{p.Step, p.Tokens, p.FLOPs}))
 	}
 	if err := t.schedule.Validate(); err != nil {
 		return fmt.Errorf("schedule: %w", err)
@@ -84,27 +89,6 @@ func (t *trainer) place() error {
 	p.Updates, p.Losses, p.Skipped, p.ValLoss, p.Best, p.Ended = 0, nil, 0, nil, nil, ""
 	p.Cursor = t.loader.Cursor()
 	return nil
-}
-
-// length is the number of steps that the stage's budget, or else that of the run, and its data allow, by whichever ends first; 0 where neither time nor
-// money nor anything else tells beforehand.
-func (t *trainer) length() int {
-	b := t.stage.Budget
-	if b == (Budget{}) {
-		b = t.Budget
-	}
-	perStep := float64(t.set.Batch.Global * t.set.Data.Length)
-	flops := float64(t.set.Batch.Global) * float64(t.costs.trained*t.costs.sequence(t.set.Data.Length+1, t.set.Data.Length, t.modules()))
-	steps := math.Inf(1)
-	for _, bound := range []float64{float64(b.Steps), math.Ceil(float64(b.Tokens) / perStep), math.Ceil(b.FLOPs / flops)} {
-		if bound > 0 {
-			steps = min(steps, bound)
-		}
-	}
-	if steps > 1<<40 {
-		return 0
-	}
-	return int(steps)
 }
 
 // run makes the steps of a stage.

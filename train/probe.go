@@ -114,6 +114,7 @@ func measure(c *model.Config, kinds []bool, set *Settings, pool *par.Pool, build
 		n.Update = shorter(try, n.Update, &start)
 	}
 	n.Heap = heap() - before
+	runtime.KeepAlive(o)
 	runtime.KeepAlive(average)
 	return n, nil
 }

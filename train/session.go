@@ -80,3 +80,7 @@ func (s *Session) Save(state *State, c *model.Config) (ledger.Hash, string, erro
 	}
 	return sum, path, s.Recorder.Checkpoint(int64(state.Step), state.Tokens, sum, inside)
 }
+
+// CollectorPercent is for runtime/debug.SetGCPercent while learning. What learning holds is a few large buffers without pointers: collecting is cheap, and
+// memory that may grow to twice of what is in use would be dear.
+const CollectorPercent = 10

@@ -9,7 +9,12 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"text/tabwriter"
+	"time"
 
+	"github.com/pennyml/penny/internal/cpu"
+	"github.com/pennyml/penny/internal/par"
+	"github.com/pennyml/penny/kernel/roof"
 	"github.com/pennyml/penny/recipe"
 	rundir "github.com/pennyml/penny/run"
 	"github.com/pennyml/penny/run/view"
@@ -43,14 +48,13 @@ func (c *trainCmd) Run() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	roofs, _ := measureRoofs(c.Threads)
-	roof := roofs.F32
-	if r.Precision == "bf16" {
-		roof = roofs.BF16
-	}
-	result, err := r.Run(ctx, recipe.Options{Dir: c.Out, Resume: c.Resume, Version: version, Threads: c.Threads, Cache: filepath.Join(h, "tokens"), Roof: roof * 1e9,
+	options := recipe.Options{Dir: c.Out, Resume: c.Resume, Version: version, Threads: c.Threads, Cache: filepath.Join(h, "tokens"), Roof: arithmeticRoof(c.Threads, r.Precision),
 		View:  view.New(os.Stderr, view.Options{Title: r.About}),
-		Notes: func(s string) { fmt.Fprintln(os.Stderr, "note:", s) }})
+		Notes: func(s string) { fmt.Fprintln(os.Stderr, "note:", s) }}
+	if c.DryRun {
+		return c.plan(r, options)
+	}
+	result, err := r.Run(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -62,6 +66,17 @@ func (c *trainCmd) Run() error {
 		_, err = fmt.Printf("%s\n", text)
 	}
 	return err
+}
+
+// arithmeticRoof is the measured FLOP/s of the level in use, for products in f32 or bf16.
+func arithmeticRoof(threads int, precision string) float64 {
+	pool := par.New(threads)
+	defer pool.Close()
+	a := roof.Arithmetic(pool, cpu.Current())
+	if precision == "bf16" {
+		return a.BF16.All * 1e9
+	}
+	return a.F32.All * 1e9
 }
 
 // load reads the recipe, of a run's directory the one that it keeps.
@@ -86,4 +101,32 @@ func (c *trainCmd) load() (*recipe.Recipe, error) {
 		}
 	}
 	return r, err
+}
+
+// plan shows what a run would take.
+func (c *trainCmd) plan(r *recipe.Recipe, o recipe.Options) error {
+	p, err := r.DryRun(o)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(os.Stdout).Encode(p)
+	}
+	fmt.Printf("%s\n%d parameters, %d active for a token\n\n", p.Recipe, p.Params, p.Active)
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "stage\tsteps\tends by\ttokens\tFLOP\tof them evaluation\tmemory\ttokens/s\ttime\t")
+	for _, s := range p.Stages {
+		fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%.3g\t%.3g\t%.0f MB\t%.0f\t%v\t\n", s.Name, s.Steps, s.EndsBy, s.Tokens, s.FLOPs, s.Evaluation, float64(s.Memory)/1e6, s.Speed,
+			time.Duration(s.Seconds*float64(time.Second)).Round(time.Second))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Printf("\npeak memory %.0f MB, %.3g FLOP, %v by the speed measured now (%v if the machine did nothing but multiply and add: %.0f GFLOP/s), $%.4f\n", float64(p.PeakMemory)/1e6, p.FLOPs,
+		time.Duration(p.Seconds*float64(time.Second)).Round(time.Second), time.Duration(p.AtRoof*float64(time.Second)).Round(time.Second), o.Roof/1e9, p.Dollars)
+	fmt.Printf("priced at %s\n", p.Rates.MachineSource)
+	for _, n := range p.Notes {
+		fmt.Println("note:", n)
+	}
+	return nil
 }

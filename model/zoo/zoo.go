@@ -56,6 +56,16 @@ func Open(path string, o model.Options) (*Loaded, error) {
 	return l, nil
 }
 
+// ReadConfig reads the configuration of a checkpoint of any format.
+func ReadConfig(path string) (*model.Config, error) {
+	l := &Loaded{Path: path}
+	config, _, err := l.read()
+	if err != nil {
+		return nil, err
+	}
+	return config, l.file.Close()
+}
+
 // read opens the files and reads the configuration.
 func (l *Loaded) read() (*model.Config, *model.Weights, error) {
 	info, err := os.Stat(l.Path)

@@ -94,21 +94,20 @@ const (
 	// What pieces are multiples of: at these the kernels are best.
 	dxColumns = 64
 	dwRows    = 48
-	// At these they pack each operand once.
+	// Larger ones pack an operand again.
 	dxPanel = 2 * dxColumns
-	dwPanel = 4 * dwRows
+	dwPanel = 8 * dwRows
 )
 
 // cut adds the pieces of 0 ≤ i < n, which take work in all, each about a share.
 func (e *Exec) cut(p backPiece, n, grain, share, work int) {
-	size := n
+	size, panel := n, dxPanel
+	if p.weights {
+		panel = dwPanel
+	}
 	if e.pool.Threads() > 1 {
-		panel := dxPanel
-		if p.weights {
-			panel = dwPanel
-		}
 		if size = int(float64(n) * float64(share) / float64(work)); size > panel/2 {
-			grain = panel
+			size = panel
 		}
 		size = max((size+grain-1)/grain*grain, grain)
 	}

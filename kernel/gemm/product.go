@@ -23,7 +23,7 @@ const (
 type Scratch struct {
 	lanes, outer []byte // lane sets of a block; with block scales, their running sum
 	panels       []byte
-	wide         []byte // X widened to f32
+	wide         []byte // X widened to f32, or A packed
 	tail         [line]byte
 	out          [panelCols]float32
 	scales       [maxLines * blockCols]float32 // of a chunk and the columns of a block
@@ -40,7 +40,7 @@ func NewScratch() *Scratch {
 	const sets = blockRows * blockCols
 	return &Scratch{
 		lanes: aligned(sets * line), outer: aligned(sets * line),
-		panels: aligned(blockCols / panelCols * maxLines * panelStep), wide: aligned(wideLines * line),
+		panels: aligned(blockCols / panelCols * maxLines * panelStep), wide: aligned(max(wideLines*line, sweepRows*sweepSteps*4)),
 	}
 }
 

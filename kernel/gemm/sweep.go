@@ -14,7 +14,7 @@ import (
 
 const (
 	sweepCols  = 64                // columns of C that a core computes: 4 lines
-	sweepRows  = 32 * tileRows     // rows of A packed at a time
+	sweepRows  = 64 * tileRows     // rows of A packed at a time: as many as the second cache holds beside what is packed of B
 	sweepWide  = 2 * sweepCols     // columns of B packed at a time
 	sweepSteps = 192               // rows of B packed at a time, a multiple of 4
 	sweepBlock = sweepWide * 4 * 4 // bytes of 4 packed rows of B

@@ -118,9 +118,7 @@ func (a *MLA) attend(p *Pass, layer int, q, kv, out []float32) {
 	ends := p.ends()
 	in := tensor.Heads{W: a.KB, M: p.Rows, X: q, XRow: a.Heads * head, XHead: head, Y: absorbed, YRow: a.Heads * key, YHead: key}
 	p.forwardHeads(in)
-	for i := range p.Rows * a.Heads {
-		copy(absorbed[i*key+a.Latent:][:a.RopeDim], q[i*head+a.Nope:])
-	}
+	a.copyRotary(p, absorbed, q)
 	if p.Tape != nil {
 		p.Tape.Push(func() { a.absorbBack(p, in, ends) })
 	}
@@ -133,6 +131,22 @@ func (a *MLA) attend(p *Pass, layer int, q, kv, out []float32) {
 		p.attendBack(attn.Gradient{Heads: a.Heads, KVHeads: 1, KeyDim: key, ValueDim: a.Latent, Scale: scale, Q: absorbed, K: kv, Out: latents,
 			Max: top, Sum: sum})
 		p.Tape.Push(func() { a.expandBack(p, back, ends) })
+	}
+}
+
+// copyRotary brings the rotary parts of the queries behind their absorbed parts.
+func (a *MLA) copyRotary(p *Pass, absorbed, q []float32) {
+	if n := p.Rows * a.Heads; p.Rows > fewRows {
+		p.Exec.Rows(n, func(lo, hi int) { a.copyHeads(absorbed, q, lo, hi) })
+	} else {
+		a.copyHeads(absorbed, q, 0, n)
+	}
+}
+
+func (a *MLA) copyHeads(absorbed, q []float32, lo, hi int) {
+	head, key := a.Nope+a.RopeDim, a.Latent+a.RopeDim
+	for i := lo; i < hi; i++ {
+		copy(absorbed[i*key+a.Latent:][:a.RopeDim], q[i*head+a.Nope:])
 	}
 }
 

@@ -18,8 +18,7 @@ type Exec struct {
 	single  [1]Product
 
 	// The loop at hand, read by the workers.
-	input    *Input
-	form     form
+	inputs   []preparation
 	products []Product
 	ends     []int // of each product's pieces, counted through
 	chunk    []int // rows of W a piece
@@ -111,14 +110,11 @@ func (e *Exec) MatMul(y []float32, in *Input, w *Matrix) {
 
 // MatMuls computes several products in one loop: those that share an input, or many small ones. Their results must not overlap.
 func (e *Exec) MatMuls(ps []Product) {
+	e.prepareAll(ps)
 	e.products, e.ends, e.chunk = ps, e.ends[:0], e.chunk[:0]
 	n := 0
 	for i := range ps {
 		p := &ps[i]
-		p.check()
-		if f := e.formOf(p); !p.In.ready[f] {
-			e.ready(p.In, f)
-		}
 		rows := e.pieceRows(p.In.M, p.W)
 		n += (p.W.Rows + rows - 1) / rows
 		e.ends, e.chunk = append(e.ends, n), append(e.chunk, rows)
@@ -141,16 +137,36 @@ func (e *Exec) pieceRows(m int, w *Matrix) int {
 // prepareRows is how many rows of activations a piece of preparation takes; kernels group four.
 const prepareRows = 16
 
-// ready brings an input into a form.
-func (e *Exec) ready(in *Input, f form) {
-	in.reserve(f)
-	e.input, e.form = in, f
-	e.pool.Do((in.M+prepareRows-1)/prepareRows, e.prepare)
-	in.ready[f] = true
+// preparation is an input that is brought into a form.
+type preparation struct {
+	*Input
+	form form
+}
+
+// prepareAll brings the inputs of some products into the forms that they are read in, in one loop.
+func (e *Exec) prepareAll(ps []Product) {
+	e.inputs, e.ends = e.inputs[:0], e.ends[:0]
+	n := 0
+	for i := range ps {
+		p := &ps[i]
+		p.check()
+		if f := e.formOf(p); !p.In.ready[f] {
+			p.In.reserve(f)
+			p.In.ready[f] = true
+			e.inputs = append(e.inputs, preparation{p.In, f})
+			n += (p.In.M + prepareRows - 1) / prepareRows
+			e.ends = append(e.ends, n)
+		}
+	}
+	if n > 0 {
+		e.pool.Do(n, e.prepare)
+	}
 }
 
 func (e *Exec) preparePiece(worker, i int) {
-	e.scratch[worker].fill(e.input, e.form, i*prepareRows, min((i+1)*prepareRows, e.input.M))
+	at, first := e.locate(i)
+	p, row := e.inputs[at], (i-first)*prepareRows
+	e.scratch[worker].fill(p.Input, p.form, row, min(row+prepareRows, p.M))
 }
 
 func (s *scratch) fill(in *Input, f form, lo, hi int) {

@@ -19,6 +19,8 @@ type HeadsGradient struct {
 
 	// Transposed says that W is kept as the transpose of what is learnt: DW then gains Xᵀ·dY, W.Cols rows of W.Rows.
 	Transposed bool
+
+	split bool // each head in two pieces
 }
 
 func (p *HeadsGradient) check() {
@@ -33,26 +35,36 @@ func (e *Exec) BackwardHeads(p *HeadsGradient) {
 	p.check()
 	e.headsGradient = p
 	n := len(p.W)
-	if p.DW != nil {
+	if p.split = p.DW != nil && n < 4*e.pool.Threads(); p.split {
 		n *= 2
 	}
 	e.pool.Do(n, e.backwardHead)
 	e.headsGradient = nil
 }
 
-// backwardHeadPiece does dX of a head, or from the number of heads on, dW.
+// backwardHeadPiece does a head; where each is split in two, its dX, or from the number of heads on its dW.
 func (e *Exec) backwardHeadPiece(worker, i int) {
 	p, s := e.headsGradient, &e.scratch[worker]
 	h := i % len(p.W)
-	w := p.W[h]
-	if e.pairs(w) {
-		s.backwardHeadBF16(p, h, i < len(p.W))
-		return
+	dx, dw := true, p.DW != nil
+	if p.split {
+		dx, dw = i < len(p.W), i >= len(p.W)
 	}
+	if e.pairs(p.W[h]) {
+		s.backwardHeadBF16(p, h, dx, dw)
+	} else {
+		s.backwardHead(p, h, dx, dw)
+	}
+}
+
+func (s *scratch) backwardHead(p *HeadsGradient, h int, dx, dw bool) {
+	w := p.W[h]
 	s.dy = gather(s.dy, p.DY[h*p.YHead:], p.M, w.Rows, p.YRow)
-	if i < len(p.W) {
+	if dx {
 		gw := gemm.Weights{Type: w.Type, Data: w.Data, K: w.Cols}
 		gemm.MulNN(p.DX[h*p.XHead:], p.XRow, s.dy, p.M, w.Rows, gw, 0, w.Cols, false, s.gemm)
+	}
+	if !dw {
 		return
 	}
 	s.x = gather(s.x, p.X[h*p.XHead:], p.M, w.Cols, p.XRow)
@@ -63,11 +75,14 @@ func (e *Exec) backwardHeadPiece(worker, i int) {
 	}
 }
 
-func (s *scratch) backwardHeadBF16(p *HeadsGradient, h int, dx bool) {
+func (s *scratch) backwardHeadBF16(p *HeadsGradient, h int, dx, dw bool) {
 	w := p.W[h]
 	s.halfDY = gatherBF16(s.halfDY, p.DY[h*p.YHead:], p.M, w.Rows, p.YRow)
 	if dx {
-		gemm.MulNNBF16(p.DX[h*p.XHead:], p.XRow, s.halfDY, p.M, w.Rows, gemm.Weights{Type: w.Type, Data: w.Data, K: w.Cols}, 0, w.Cols, false, s.gemm)
+		gw := gemm.Weights{Type: w.Type, Data: w.Data, K: w.Cols}
+		gemm.MulNNBF16(p.DX[h*p.XHead:], p.XRow, s.halfDY, p.M, w.Rows, gw, 0, w.Cols, false, s.gemm)
+	}
+	if !dw {
 		return
 	}
 	s.halfX = gatherBF16(s.halfX, p.X[h*p.XHead:], p.M, w.Cols, p.XRow)

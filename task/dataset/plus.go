@@ -47,7 +47,7 @@ func readHumanEvalPlus(path string) ([]record, error) {
 		solution := x.Prompt + x.Solution
 		test := fmt.Sprintf("REFERENCE = %s\nNAME = %s\nINPUTS = %s\nTOLERANCE = %g\n", pythonText(solution), pythonText(x.Entry), pythonText(string(inputs)), x.Within)
 		out = append(out, codeRecord(strings.TrimPrefix(x.ID, "HumanEval/"), x.Prompt, solution,
-			codegrade.Job{Language: "python", Tests: jsonText(test + plusPy), Entry: x.Entry, Setup: x.Prompt}))
+			codegrade.Job{Language: "python", Tests: jsonText(test + plusPy), Entry: x.Entry, Setup: x.Prompt, Limits: &codegrade.Limits{CPUSeconds: 60, MemoryMB: 2048}}))
 	}
 	return out, nil
 }

@@ -8,7 +8,11 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"math"
+	"runtime"
 	"slices"
+	"strings"
+	"sync"
 )
 
 // TrainConfig says what vocabulary to learn.
@@ -57,51 +61,76 @@ func splitStages(exprs []string) ([]stage, error) {
 	return stages, nil
 }
 
-// countPieces counts the distinct pieces of the texts.
+// countPieces counts the distinct pieces of the texts, on all processors.
 func countPieces(stages []stage, texts iter.Seq[string]) map[string]int64 {
-	counts := map[string]*int64{}
-	sink := func(piece string, _ bool) {
-		n := counts[piece]
-		if n == nil {
-			n = new(int64)
-			counts[string([]byte(piece))] = n // not a slice of the text, which may be large
-		}
-		*n++
-	}
-	for _, s := range slices.Backward(stages) {
-		next := sink
-		sink = func(piece string, start bool) { s.split(piece, start, next) }
+	work := make(chan string)
+	counters := make([]*pieceCounter, runtime.GOMAXPROCS(0))
+	var wg sync.WaitGroup
+	for i := range counters {
+		counters[i] = newPieceCounter(stages)
+		wg.Go(func() {
+			for text := range work {
+				counters[i].split(replaceInvalid(text), true)
+			}
+		})
 	}
 	for text := range texts {
-		sink(replaceInvalid(text), true)
+		work <- text
 	}
-	out := make(map[string]int64, len(counts))
-	for piece, n := range counts {
-		out[piece] = *n
+	close(work)
+	wg.Wait()
+	out := make(map[string]int64, len(counters[0].counts))
+	for _, c := range counters {
+		for piece, n := range c.counts {
+			out[piece] += *n
+		}
 	}
 	return out
 }
 
-// trainer is the state of learning merges.
+// pieceCounter counts the pieces of the texts that it is given.
+type pieceCounter struct {
+	counts map[string]*int64
+	split  func(piece string, start bool)
+}
+
+func newPieceCounter(stages []stage) *pieceCounter {
+	c := &pieceCounter{counts: map[string]*int64{}}
+	c.split = func(piece string, _ bool) {
+		n := c.counts[piece]
+		if n == nil {
+			n = new(int64)
+			c.counts[strings.Clone(piece)] = n // not a slice of the text, which may be large
+		}
+		*n++
+	}
+	for _, s := range slices.Backward(stages) {
+		next := c.split
+		c.split = func(piece string, start bool) { s.split(piece, start, next) }
+	}
+	return c
+}
+
+// trainer is the state of learning merges. The distinct pieces stand one after the other, as far as they are joined by now; a joined symbol stands at
+// its first place, and the others are skipped.
 type trainer struct {
 	tokens []string // by id, in the byte-level alphabet
 	ids    map[string]int32
 	merges [][2]string
-	words  []trainWord
-	pairs  map[uint64]*trainPair
-	queue  []trainEntry // max-heap; an entry whose count is out of date is put back with the right one
+
+	symbols []int32 // at each place
+	next    []int32 // the place of the symbol after, within the piece; none at its end
+	prev    []int32
+	weight  []int64 // of each place: how often its piece is seen
+
+	pairs map[uint64]*trainPair
+	queue []trainEntry // max-heap; an entry whose count is out of date is put back with the right one
 }
 
-// trainWord is a distinct piece, as far as it is joined by now.
-type trainWord struct {
-	symbols []int32
-	count   int64
-}
-
-// trainPair is a pair of neighbouring tokens: how often it is seen, and the words it may be in (some more than once, some no longer).
+// trainPair is a pair of neighbouring tokens: how often it is seen, and the places where it may be (at some it is no longer).
 type trainPair struct {
-	count int64
-	words []int32
+	count  int64
+	places []int32
 }
 
 type trainEntry struct {
@@ -133,13 +162,8 @@ func newTrainer(c TrainConfig, counts map[string]int64) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, piece := range slices.Sorted(maps.Keys(counts)) {
-		w := trainWord{count: counts[piece]}
-		for _, b := range []byte(piece) {
-			w.symbols = append(w.symbols, t.ids[string(byteRunes[b])])
-		}
-		t.words = append(t.words, w)
-		t.count(int32(len(t.words)-1), 1, nil)
+	if err := t.place(counts); err != nil {
+		return nil, err
 	}
 	for key, p := range t.pairs {
 		t.queue = append(t.queue, trainEntry{p.count, key})
@@ -150,27 +174,48 @@ func newTrainer(c TrainConfig, counts map[string]int64) (*trainer, error) {
 	return t, nil
 }
 
-// count adds sign times the pairs of a word to the counts. Pairs that a word gains are noted in touched.
-func (t *trainer) count(word int32, sign int64, touched map[uint64]bool) {
-	w := &t.words[word]
-	for i := 0; i+1 < len(w.symbols); i++ {
-		key := trainKey(w.symbols[i], w.symbols[i+1])
-		p := t.pairs[key]
-		if p == nil {
-			p = &trainPair{}
-			t.pairs[key] = p
+// place sets the pieces out, byte by byte, and counts their pairs.
+func (t *trainer) place(counts map[string]int64) error {
+	size := 0
+	for piece := range counts {
+		size += len(piece)
+	}
+	if size > math.MaxInt32 {
+		return fmt.Errorf("tokenizer: the distinct pieces of the text have %d bytes in all, at most %d can be learnt from", size, math.MaxInt32)
+	}
+	var bytes [256]int32
+	for b, r := range byteRunes {
+		bytes[b] = t.ids[string(r)]
+	}
+	t.symbols, t.next, t.prev, t.weight = make([]int32, 0, size), make([]int32, 0, size), make([]int32, 0, size), make([]int64, 0, size)
+	for _, piece := range slices.Sorted(maps.Keys(counts)) {
+		first := len(t.symbols)
+		for i := range len(piece) {
+			at := int32(len(t.symbols))
+			t.symbols, t.weight = append(t.symbols, bytes[piece[i]]), append(t.weight, counts[piece])
+			t.prev, t.next = append(t.prev, at-1), append(t.next, at+1)
 		}
-		p.count += sign * w.count
-		if sign < 0 {
-			continue
+		if first < len(t.symbols) {
+			t.prev[first], t.next[len(t.symbols)-1] = none, none
 		}
-		if n := len(p.words); n == 0 || p.words[n-1] != word {
-			p.words = append(p.words, word)
-		}
-		if touched != nil {
-			touched[key] = true
+		for at := first; at+1 < len(t.symbols); at++ {
+			t.gain(int32(at), t.symbols[at], t.symbols[at+1])
 		}
 	}
+	return nil
+}
+
+// gain counts a pair that now stands at a place.
+func (t *trainer) gain(at, left, right int32) *trainPair {
+	key := trainKey(left, right)
+	p := t.pairs[key]
+	if p == nil {
+		p = &trainPair{}
+		t.pairs[key] = p
+	}
+	p.count += t.weight[at]
+	p.places = append(p.places, at)
+	return p
 }
 
 // step joins the pair seen most often. It returns false when none is seen least times.
@@ -195,7 +240,7 @@ func (t *trainer) step(least int64) bool {
 	return false
 }
 
-// join makes a token of a pair in every word.
+// join makes a token of a pair wherever it stands.
 func (t *trainer) join(key uint64, pair *trainPair) {
 	left, right := int32(key>>32), int32(uint32(key))
 	text := t.tokens[left] + t.tokens[right]
@@ -206,28 +251,28 @@ func (t *trainer) join(key uint64, pair *trainPair) {
 		t.tokens = append(t.tokens, text)
 	}
 	t.merges = append(t.merges, [2]string{t.tokens[left], t.tokens[right]})
-	touched := map[uint64]bool{}
-	slices.Sort(pair.words)
-	for _, word := range slices.Compact(pair.words) {
-		w := &t.words[word]
-		t.count(word, -1, nil)
-		out := w.symbols[:0]
-		for i := 0; i < len(w.symbols); i++ {
-			if i+1 < len(w.symbols) && w.symbols[i] == left && w.symbols[i+1] == right {
-				out = append(out, id)
-				i++
-			} else {
-				out = append(out, w.symbols[i])
-			}
+	gained := map[uint64]*trainPair{}
+	slices.Sort(pair.places) // of overlapping ones, as in "aaa", the first is joined
+	for _, at := range pair.places {
+		second := t.next[at]
+		if t.symbols[at] != left || second == none || t.symbols[second] != right {
+			continue
 		}
-		w.symbols = out
-		t.count(word, 1, touched)
+		before, after := t.prev[at], t.next[second]
+		t.symbols[at], t.symbols[second], t.next[at] = id, none, after
+		if before != none {
+			t.pairs[trainKey(t.symbols[before], left)].count -= t.weight[at]
+			gained[trainKey(t.symbols[before], id)] = t.gain(before, t.symbols[before], id)
+		}
+		if after != none {
+			t.prev[after] = at
+			t.pairs[trainKey(right, t.symbols[after])].count -= t.weight[at]
+			gained[trainKey(id, t.symbols[after])] = t.gain(at, id, t.symbols[after])
+		}
 	}
 	delete(t.pairs, key)
-	for k := range touched {
-		if k>>32 == uint64(id) || uint32(k) == uint32(id) { // the others were in the queue before
-			t.push(trainEntry{t.pairs[k].count, k})
-		}
+	for k, p := range gained {
+		t.push(trainEntry{p.count, k})
 	}
 }
 

@@ -35,7 +35,7 @@ func train(t testing.TB, c TrainConfig, texts ...string) (*Tokenizer, trained) {
 
 func TestTrainGolden(t *testing.T) {
 	text := string(readData(t, "text/tinyshakespeare.txt"))
-	for _, name := range []string{"512_whole", "2048_lines"} {
+	for _, name := range []string{"512_whole", "512_lines", "2048_whole", "2048_lines"} {
 		var want struct {
 			VocabSize    int `json:"vocab_size"`
 			MinFrequency int `json:"min_frequency"`

@@ -4,9 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"iter"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -63,7 +60,7 @@ func (t *Tokenizer) learn(c data.Config, dirs []string) ([]byte, error) {
 	}
 	var failed error
 	texts := func(yield func(string) bool) {
-		for text, err := range textsOf(c, dirs) {
+		for text, err := range data.Texts(c.Sources, dirs) {
 			if err != nil {
 				failed = err
 				return
@@ -83,54 +80,17 @@ func (t *Tokenizer) learn(c data.Config, dirs []string) ([]byte, error) {
 	return text, errors.Join(failed, err)
 }
 
-// textsOf are the texts that a vocabulary is learnt from: the files of the sources, which must be plain text.
-func textsOf(c data.Config, dirs []string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		c.Val = data.Val{}
-		paths, err := DataFiles(c, dirs)
-		if err != nil {
-			yield("", err)
-			return
-		}
-		for _, path := range paths {
-			text, err := os.ReadFile(path)
-			if !yield(string(text), err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
 // DataFiles are the files that the sources of c name, those held out included.
 func DataFiles(c data.Config, dirs []string) ([]string, error) {
 	var files []string
 	for _, s := range slices.Concat(c.Sources, c.Val.Sources) {
-		for _, pattern := range s.Files {
-			paths, err := findFiles(pattern, dirs)
-			if err != nil {
-				return nil, fmt.Errorf("data: %w", err)
-			}
-			files = append(files, paths...)
+		found, err := data.Find(s.Files, dirs)
+		if err != nil {
+			return nil, err
 		}
+		files = append(files, found...)
 	}
 	return files, nil
-}
-
-// findFiles are the files that a path or pattern names, in the first of the folders that has any.
-func findFiles(pattern string, dirs []string) ([]string, error) {
-	if len(dirs) == 0 || filepath.IsAbs(pattern) {
-		dirs = []string{""}
-	}
-	for _, dir := range dirs {
-		path := filepath.Join(dir, pattern)
-		if _, err := os.Stat(path); err == nil {
-			return []string{path}, nil
-		}
-		if found, err := filepath.Glob(path); err != nil || len(found) > 0 {
-			return found, err
-		}
-	}
-	return nil, fmt.Errorf("%s: %w", pattern, fs.ErrNotExist)
 }
 
 // OpenVocabulary reads the vocabulary in a folder.

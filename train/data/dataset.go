@@ -56,8 +56,8 @@ func (d *Dataset) open() error {
 	var every []string
 	for i := range all {
 		var err error
-		if paths[i], err = d.find(all[i].Files); err != nil {
-			return fmt.Errorf("data: %w", err)
+		if paths[i], err = Find(all[i].Files, d.options.Dirs); err != nil {
+			return err
 		}
 		every = append(every, paths[i]...)
 	}
@@ -75,23 +75,26 @@ func (d *Dataset) open() error {
 	return nil
 }
 
-// find is the files that patterns name.
-func (d *Dataset) find(patterns []string) ([]string, error) {
+// Find is the files that paths and patterns name, each in the first of the folders that has any.
+func Find(patterns, dirs []string) ([]string, error) {
 	var out []string
 	for _, p := range patterns {
-		dirs := d.options.Dirs
+		in := dirs
 		if len(dirs) == 0 || filepath.IsAbs(p) {
-			dirs = []string{""}
+			in = []string{""}
 		}
 		var files []string
 		err := os.ErrNotExist
-		for _, dir := range dirs {
+		for _, dir := range in {
 			if files, err = tokenFiles(filepath.Join(dir, p)); !errors.Is(err, os.ErrNotExist) {
 				break
 			}
 		}
+		if errors.Is(err, os.ErrNotExist) {
+			err = fmt.Errorf("%s: %w (looked in %q)", p, os.ErrNotExist, in)
+		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w (looked in %q)", p, err, dirs)
+			return nil, fmt.Errorf("data: %w", err)
 		}
 		out = append(out, files...)
 	}
@@ -147,11 +150,9 @@ func (d *Dataset) add(s *Source, paths []string, files []File, isVal bool) error
 
 // corpus opens the files of a source.
 func (d *Dataset) corpus(s *Source, paths []string, files []File) (keyed, error) {
-	format := s.Format
-	if format == "" {
-		if format = formatOf(paths[0]); format == "" {
-			return nil, fmt.Errorf("%s: its name tells no format: give one", paths[0])
-		}
+	format, err := s.format(paths)
+	if err != nil {
+		return nil, err
 	}
 	if format == formatTokens {
 		return d.tokens(s, paths)
@@ -162,7 +163,7 @@ func (d *Dataset) corpus(s *Source, paths []string, files []File) (keyed, error)
 	}
 	var readers []reader
 	for _, p := range paths {
-		r, err := newReader(p, format, s, e)
+		r, err := newReader(p, format, s, e.cut)
 		if err != nil {
 			return nil, err
 		}

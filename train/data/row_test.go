@@ -204,7 +204,7 @@ func TestSharedTables(t *testing.T) {
 		if strings.HasPrefix(source.Completion, "{{ reward") {
 			source.Prompt = "{{ prompt[0].content }}"
 		}
-		r, err := newReader(source.Files[0], formatOf(name), &source, nil)
+		r, err := newReader(source.Files[0], formatOf(name), &source, lineStart)
 		if err != nil {
 			t.Fatal(err)
 		}

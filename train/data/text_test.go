@@ -159,3 +159,41 @@ func TestPacked(t *testing.T) {
 		t.Error("a packed file that is cut short gives no error")
 	}
 }
+
+// TestTexts: a vocabulary learnt from blocks of a text is that of the whole, and rows give their texts.
+func TestTexts(t *testing.T) {
+	var want strings.Builder
+	for i := range 60_000 {
+		fmt.Fprintf(&want, "line %d of %s\n", i, strings.Repeat("many words ", i%7))
+	}
+	collect := func(files ...string) (parts []string) {
+		for text, err := range Texts([]Source{{Files: Paths(files)}}, nil) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts = append(parts, text)
+		}
+		return parts
+	}
+	parts := collect(write(t, "a.txt", want.String()))
+	if strings.Join(parts, "") != want.String() || len(parts) < 2 {
+		t.Errorf("%d parts, %d bytes of %d", len(parts), len(strings.Join(parts, "")), want.Len())
+	}
+	whole, err := tokenizer.Train(tokenizer.TrainConfig{VocabSize: 400}, slices.Values([]string{want.String()}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := tokenizer.Train(tokenizer.TrainConfig{VocabSize: 400}, slices.Values(parts)); err != nil || !bytes.Equal(got, whole) {
+		t.Errorf("another vocabulary from parts, %v", err)
+	}
+	rows := collect(write(t, "a.jsonl", `{"text": "a"}`+"\n"+`{"prompt": "b", "completion": "c"}`+"\n"+
+		`{"messages": [{"role": "user", "content": "d"}, {"role": "assistant", "content": "e", "reasoning_content": "f"}]}`))
+	if !slices.Equal(rows, []string{"a", "bc", "d", "f", "e"}) {
+		t.Errorf("texts of rows: %q", rows)
+	}
+	for _, err := range Texts([]Source{{Files: Paths{"nowhere.txt"}}}, nil) {
+		if err == nil {
+			t.Error("a missing file gives no error")
+		}
+	}
+}

@@ -275,3 +275,21 @@ func learner(t *testing.T, path string) *model.Learner {
 	t.Cleanup(func() { l.Close() })
 	return l
 }
+
+// TestLearnQuantised: weights of block formats are decoded to what inference takes them for.
+func TestLearnQuantised(t *testing.T) {
+	dir := filepath.Join(dataDir(t), "goldens", "gguf")
+	for _, name := range []string{"llama-wide-Q4_1", "llama-wide-Q4_K_M", "llama-wide-IQ4_XS", "deepseek_v3-wide-Q8_0"} {
+		path := filepath.Join(dir, name+".gguf")
+		l, m := learner(t, path), open(t, path, exact)
+		vocab := m.Config().Vocab
+		batch := randomBatch(rand.New(rand.NewPCG(1, 1)), 1, vocab)
+		logits := run(t, m, batch[0].IDs, 0)
+		for i, got := range logprobs(t, l, batch)[0] {
+			row := logits[i*vocab:][:vocab]
+			if want := row[batch[0].IDs[i+1]] - vec.LogSumExp(row); math.Abs(float64(got-want)) > 1e-4 {
+				t.Errorf("%s: log-probability %d is %v, want %v", name, i, got, want)
+			}
+		}
+	}
+}

@@ -25,8 +25,9 @@ type countdown struct {
 	chain                     bool // worked from left to right: ((a op b) op c) op d
 	fixed                     bool // numbers in the given order
 	compact                   bool
-	limit                     int // no value on the way above this
-	tries                     int // so many tries at most; 0 for no limit
+	compares                  bool // demonstrations say after each step how the total compares with the target
+	limit                     int  // no value on the way above this
+	tries                     int  // so many tries at most; 0 for no limit
 }
 
 // NewCountdown makes the countdown task; see the help of its options in package builtin.
@@ -35,7 +36,8 @@ func NewCountdown(o *task.Options) (task.Task, error) {
 		operands: o.Range("operands", [2]int{3, 4}, 2, 6), numbers: o.Range("numbers", [2]int{1, 99}, 1, 999),
 		target: o.Range("target", [2]int{1, 99}, 1, 9999), ops: o.Letters("ops", "+-*/", "+-*/"),
 		chain: o.Choice("form", "tree", "chain") == "chain", fixed: o.Choice("order", "any", "fixed") == "fixed",
-		compact: o.Choice("style", "words", "compact") == "compact", limit: o.Int("limit", 1_000_000, 1, 1_000_000), tries: o.Int("tries", 0, 0, 100),
+		compact: o.Choice("style", "words", "compact") == "compact", compares: o.Choice("notes", "none", "compare") == "compare",
+		limit: o.Int("limit", 1_000_000, 1, 1_000_000), tries: o.Int("tries", 0, 0, 100),
 	}
 	return c.task("countdown", o)
 }
@@ -45,7 +47,8 @@ func NewSigns(o *task.Options) (task.Task, error) {
 	c := &countdown{
 		operands: o.Range("operands", [2]int{4, 4}, 2, 6), numbers: o.Range("numbers", [2]int{1, 12}, 1, 999),
 		target: o.Range("target", [2]int{1, 99}, 1, 9999), ops: "+-", chain: true, fixed: true,
-		compact: o.Choice("style", "compact", "words") == "compact", limit: o.Int("limit", 99, 1, 1_000_000), tries: o.Int("tries", 2, 0, 100),
+		compact: o.Choice("style", "compact", "words") == "compact", compares: o.Choice("notes", "none", "compare") == "compare",
+		limit: o.Int("limit", 99, 1, 1_000_000), tries: o.Int("tries", 2, 0, 100),
 	}
 	return c.task("signs", o)
 }
@@ -53,6 +56,9 @@ func NewSigns(o *task.Options) (task.Task, error) {
 func (c *countdown) task(name string, o *task.Options) (task.Task, error) {
 	if err := o.Done(); err != nil {
 		return nil, err
+	}
+	if c.compares && !c.compact {
+		return nil, fmt.Errorf("task %s: notes=compare needs style=compact", name)
 	}
 	if (c.compact || c.fixed) && !c.chain {
 		return nil, fmt.Errorf("task %s: style=compact and order=fixed need form=chain", name)
@@ -228,8 +234,8 @@ func (c *countdown) grade(p Countdown, text string) task.Verdict {
 	expr := answer.Final(text)
 	if c.compact {
 		line, _, _ := strings.Cut(text[:min(len(text), answer.MaxText)], "\n")
-		if c.tries > 0 && strings.Count(line, "?") > c.tries {
-			return wrong(line, "tries", "%d tries, %d are allowed", strings.Count(line, "?"), c.tries)
+		if n := c.triesIn(line); c.tries > 0 && n > c.tries {
+			return wrong(line, "tries", "%d tries, %d are allowed", n, c.tries)
 		}
 		i := strings.LastIndexByte(line, ':')
 		if i < 0 {
@@ -251,6 +257,15 @@ func (c *countdown) grade(p Countdown, text string) task.Verdict {
 		return wrong(expr, "value", "the expression is %s, not %d", e.text(), p.Target)
 	}
 	return right(expr, fmt.Sprintf("each number once, and the value is %d", p.Target))
+}
+
+// triesIn counts the tries of a line in few characters: each ends with a look at the target.
+func (c *countdown) triesIn(line string) int {
+	if c.compares {
+		tried, _, _ := strings.Cut(line, ":")
+		return strings.Count(tried, ";") + 1
+	}
+	return strings.Count(line, "?")
 }
 
 // uses checks which numbers and operations an expression holds.

@@ -177,7 +177,11 @@ func (c *countdown) tell(p Countdown, shown []attempt) string {
 			if i > 0 {
 				b.WriteByte(';')
 			}
-			fmt.Fprintf(&b, "%s?%d", chained(a.steps), p.Target)
+			if c.compares {
+				b.WriteString(compared(a.steps, p.Target))
+			} else {
+				fmt.Fprintf(&b, "%s?%d", chained(a.steps), p.Target)
+			}
 		}
 		if hit {
 			b.WriteString(":" + shown[len(shown)-1].expr)
@@ -210,4 +214,33 @@ func chained(steps []string) string {
 		s += strings.TrimLeft(t, "0123456789")
 	}
 	return s
+}
+
+// compared is chained with a look at the target, 12, after each total: 9<12-4=5<12+7=12=12.
+func compared(steps []string, target int) string {
+	var b strings.Builder
+	for i, s := range steps {
+		work, result, _ := strings.Cut(s, "=")
+		if i == 0 {
+			first := s[:len(s)-len(strings.TrimLeft(s, "0123456789"))]
+			work = strings.TrimPrefix(work, first)
+			b.WriteString(beside(first, target))
+		} else {
+			work = strings.TrimLeft(work, "0123456789")
+		}
+		b.WriteString(work + "=" + beside(result, target))
+	}
+	return b.String()
+}
+
+// beside writes a total and the target with the sign between them.
+func beside(total string, target int) string {
+	n, _ := strconv.Atoi(total)
+	sign := '='
+	if n < target {
+		sign = '<'
+	} else if n > target {
+		sign = '>'
+	}
+	return fmt.Sprintf("%s%c%d", total, sign, target)
 }

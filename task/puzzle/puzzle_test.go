@@ -323,3 +323,54 @@ func BenchmarkProblems(b *testing.B) {
 		})
 	}
 }
+
+func TestComparedTraces(t *testing.T) {
+	for _, c := range []struct {
+		steps  []string
+		target int
+		want   string
+	}{
+		{[]string{"9-4=5", "5+7=12"}, 12, "9<12-4=5<12+7=12=12"},
+		{[]string{"10+2=12"}, 3, "10>3+2=12>3"},
+	} {
+		if got := compared(c.steps, c.target); got != c.want {
+			t.Errorf("%v: %s, want %s", c.steps, got, c.want)
+		}
+	}
+	o := func(spec string) *task.Options {
+		_, o, err := task.ParseSpec(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	signs, err := NewSigns(o("signs:tries=1,notes=compare"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for p, err := range signs.Problems(task.Query{Seed: 5}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := signs.(task.Demonstrator).Demonstrate(p, uint64(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := signs.Grade(p, text)
+		if err != nil || v.Right != strings.Contains(text, ":") {
+			t.Fatalf("%s%s: right %v (%s), %v", p.Prompt, text, v.Right, v.Reason, err)
+		}
+		if two := "1<2;" + text; strings.Contains(text, ":") {
+			if v, _ := signs.Grade(p, two); v.Right {
+				t.Fatalf("two tries pass for one: %s", two)
+			}
+		}
+		if n++; n == 200 {
+			break
+		}
+	}
+	if _, err := NewSigns(o("signs:style=words,notes=compare")); err == nil {
+		t.Error("notes=compare without style=compact was accepted")
+	}
+}

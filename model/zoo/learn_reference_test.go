@@ -12,6 +12,7 @@ import (
 	"github.com/pennyml/penny/internal/cpu"
 	"github.com/pennyml/penny/internal/testutil"
 	"github.com/pennyml/penny/model"
+	"github.com/pennyml/penny/tensor"
 )
 
 // weights of the terms of a loss: of each prediction, of each of the module's, of the balance of a sequence.
@@ -169,102 +170,134 @@ func againstDifferences(t *testing.T, r *rand.Rand, c *model.Config, w *model.We
 // TestLearnExpertsExact: with experts under a balance loss and a prediction module, gradients, loads and biases are the same bits on any number of
 // threads, at every level, however a batch is cut, and whether layers are run again or remembered.
 func TestLearnExpertsExact(t *testing.T) {
+	for _, compute := range []tensor.Compute{tensor.F32, tensor.BF16} {
+		learnExpertsExact(t, compute)
+	}
+}
+
+// learntTwice is what two batches came to: all gradients, then all tensors, and the second's figures.
+type learntTwice struct {
+	values [][]float32
+	stats  model.Stats
+	loads  [][]int64
+}
+
+func learnExpertsExact(t *testing.T, compute tensor.Compute) {
 	f := model.Fresh{Arch: "deepseek_v3", Vocab: 40, Hidden: 36, Layers: 3, Heads: 3, MTP: 1, Tied: true,
 		MLA: model.FreshMLA{QLoRA: 20, KVLoRA: 18, Nope: 7, Rope: 4, V: 9},
 		MoE: model.FreshMoE{Experts: 6, Used: 2, Shared: 1, Intermediate: 21, DenseLayers: 1, Groups: 3, GroupsUsed: 2}}
 	batch := randomBatch(rand.New(rand.NewPCG(2, 2)), 9, f.Vocab)
-	var want [][]float32
-	var wantStats model.Stats
-	var wantLoads [][]int64
+	var want *learntTwice
 	testutil.EachLevel(t, func(t *testing.T, level cpu.Level) {
 		for _, micro := range []int{1, 2, 8} {
 			for _, o := range []model.LearnOptions{{Threads: 1}, {Threads: 2}, {Threads: 2, Recompute: true}} {
 				if level == cpu.Generic && (micro != 2 || !o.Recompute) {
 					continue // slow
 				}
-				c, err := f.Config()
-				if err != nil {
-					t.Fatal(err)
-				}
-				l, err := LearnNew(c, model.FreshWeights(0.3, 1), o)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer l.Close()
-				var all [][]float32
-				var stats model.Stats
-				for range 2 { // the second with what the first has changed
-					stats = accumulate(t, l, batch, micro)
-					for _, p := range l.Params() {
-						all = append(all, slices.Clone(p.Grad))
-						for i, g := range p.Grad {
-							p.Value[i] -= g
-						}
-					}
-					l.UpdateBiases(0.1)
-					l.Updated()
-				}
-				for _, p := range l.Tensors() {
-					all = append(all, slices.Clone(p.Value))
-				}
+				o.Compute = compute
+				got := learnTwice(t, f, batch, micro, o)
 				if want == nil {
-					want, wantStats, wantLoads = all, stats, l.Loads()
-					if stats.AheadLoss == 0 || stats.Balance == 0 || l.MaxViolation() == 0 {
-						t.Fatalf("nothing was learnt: %+v", stats)
-					}
+					want = got
 				}
-				if stats != wantStats || !slices.EqualFunc(all, want, sameBits) || !slices.EqualFunc(l.Loads(), wantLoads, slices.Equal) {
-					t.Errorf("gradients differ in micro-batches of %d, %+v: %+v, want %+v", micro, o, stats, wantStats)
+				if got.stats != want.stats || !slices.EqualFunc(got.values, want.values, sameBits) || !slices.EqualFunc(got.loads, want.loads, slices.Equal) {
+					t.Errorf("gradients differ in micro-batches of %d, %+v: %+v, want %+v", micro, o, got.stats, want.stats)
 				}
 			}
 		}
 	})
+	if want.stats.AheadLoss == 0 || want.stats.Balance == 0 {
+		t.Errorf("nothing was learnt: %+v", want.stats)
+	}
 }
 
-// TestModuleSamplerIsLearner: what the module predicts while it learns is what ForwardMTP gives, to the bit; and after the weights have changed.
-func TestModuleSamplerIsLearner(t *testing.T) {
-	f := model.Fresh{Arch: "deepseek_v3", Vocab: 40, Hidden: 32, Layers: 2, Heads: 2, MTP: 1, MoE: model.FreshMoE{Experts: 4, Shared: 1}}
+// learnTwice learns a batch, twice, with a step between.
+func learnTwice(t *testing.T, f model.Fresh, batch []model.Sequence, micro int, o model.LearnOptions) *learntTwice {
+	t.Helper()
 	c, err := f.Config()
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := LearnNew(c, model.FreshWeights(0.3, 1), model.LearnOptions{})
+	l, err := LearnNew(c, model.FreshWeights(0.3, 1), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	m := l.Model().(model.Predictor)
-	ids := randomIDs(rand.New(rand.NewPCG(4, 4)), 75, c.Vocab)
+	r := new(learntTwice)
 	for range 2 {
-		see := &seen{CrossEntropy: model.CrossEntropy{Weight: 1}, rows: map[int][]float32{}}
-		if err := l.LearnAhead(see); err != nil {
-			t.Fatal(err)
+		r.stats = accumulate(t, l, batch, micro)
+		for _, p := range l.Params() {
+			r.values = append(r.values, slices.Clone(p.Grad))
+			for i, g := range p.Grad {
+				p.Value[i] -= g
+			}
 		}
-		if _, err := l.Accumulate([]model.Sequence{{IDs: ids}}, &model.CrossEntropy{Weight: 1}); err != nil {
-			t.Fatal(err)
-		}
-		l.Finish()
-		cache, _ := m.NewCache(len(ids))
-		ahead, _ := m.NewMTPCache(len(ids))
-		n := len(ids) - 2
-		if _, err := m.Forward([]model.Chunk{{Cache: cache, IDs: ids[:n], Logits: n}}); err != nil {
-			t.Fatal(err)
-		}
-		logits, err := m.ForwardMTP(slices.Clone(m.Hidden()), model.Chunk{Cache: ahead, IDs: ids[1 : n+1], Logits: n})
+		l.UpdateBiases(0.1)
+		l.Updated()
+	}
+	for _, p := range l.Tensors() {
+		r.values = append(r.values, slices.Clone(p.Value))
+	}
+	r.loads = l.Loads()
+	return r
+}
+
+// TestModuleSamplerIsLearner: what the module predicts while it learns is what ForwardMTP gives, to the bit; and after the weights have changed.
+func TestModuleSamplerIsLearner(t *testing.T) {
+	for _, compute := range []tensor.Compute{tensor.F32, tensor.BF16} {
+		f := model.Fresh{Arch: "deepseek_v3", Vocab: 40, Hidden: 32, Layers: 2, Heads: 2, MTP: 1, MoE: model.FreshMoE{Experts: 4, Shared: 1}}
+		c, err := f.Config()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range n {
-			if !sameBits(see.rows[i+2], logits[i*c.Vocab:][:c.Vocab]) {
-				t.Fatalf("the prediction of position %d differs", i+2)
-			}
+		l, err := LearnNew(c, model.FreshWeights(0.3, 1), model.LearnOptions{Compute: compute})
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, p := range l.Params() {
-			for i, g := range p.Grad {
-				p.Value[i] -= g / 100
+		defer l.Close()
+		ids := randomIDs(rand.New(rand.NewPCG(4, 4)), 75, c.Vocab)
+		for range 2 {
+			checkModule(t, l, ids)
+			for _, p := range l.Params() {
+				for i, g := range p.Grad {
+					p.Value[i] -= g / 100
+				}
 			}
+			l.Updated()
 		}
-		l.Updated()
+	}
+}
+
+// checkModule learns ids and holds what the module saw to what ForwardMTP gives.
+func checkModule(t *testing.T, l *model.Learner, ids []int32) {
+	t.Helper()
+	see := &seen{CrossEntropy: model.CrossEntropy{Weight: 1}, rows: map[int][]float32{}}
+	if err := l.LearnAhead(see); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Accumulate([]model.Sequence{{IDs: ids}}, &model.CrossEntropy{Weight: 1}); err != nil {
+		t.Fatal(err)
+	}
+	l.Finish()
+	m, n, vocab := l.Model().(model.Predictor), len(ids)-2, l.Config().Vocab
+	cache, err := m.NewCache(len(ids))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ahead, err := m.NewMTPCache(len(ids))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Forward([]model.Chunk{{Cache: cache, IDs: ids[:n], Logits: n}}); err != nil {
+		t.Fatal(err)
+	}
+	logits, err := m.ForwardMTP(slices.Clone(m.Hidden()), model.Chunk{Cache: ahead, IDs: ids[1 : n+1], Logits: n})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if !sameBits(see.rows[i+2], logits[i*vocab:][:vocab]) {
+			t.Fatalf("the prediction of position %d differs", i+2)
+		}
 	}
 }
 

@@ -24,8 +24,9 @@ type tile struct {
 	ahead, aheadStep uintptr
 	rows             int // rows of X, for the generic cores
 	// Where y is not nil, cores that can (form.folds) fold the lanes and write the outputs, (row, col) at y + row*ldy + col*4.
-	y   unsafe.Pointer
-	ldy uintptr
+	y       unsafe.Pointer
+	ldy     uintptr
+	pending unsafe.Pointer // memory for half the lanes of a group of columns, 32 bytes an output, whose folding may be left for later
 
 	// For scaled cores: the lanes are summed in blocks of so many steps, then times a scale added to those in memory. The scales of a block
 	// for the columns of a group stand at scales + g*16, those of the next block scaleRow on.

@@ -43,7 +43,7 @@ func PackF32(dst, x []float32, m, k int) Packed {
 func PackF32Row(dst, x []float32, r, m int) {
 	at, step := rowLines(r, m, len(x), lineF32)
 	for len(x) >= lineF32 {
-		copy(dst[at:at+lineF32], x)
+		*(*[lineF32]float32)(dst[at:]) = [lineF32]float32(x)
 		x, at = x[lineF32:], at+step
 	}
 	if len(x) > 0 {

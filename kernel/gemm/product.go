@@ -23,6 +23,7 @@ const (
 type Scratch struct {
 	lanes, outer []byte // lane sets of a block; with block scales, their running sum
 	panels       []byte
+	pending      []byte // of a core
 	wide         []byte // X widened to f32, or A packed
 	tail         [line]byte
 	out          [panelCols]float32
@@ -41,6 +42,7 @@ func NewScratch() *Scratch {
 	return &Scratch{
 		lanes: aligned(sets * line), outer: aligned(sets * line),
 		panels: aligned(blockCols / panelCols * maxLines * panelStep), wide: aligned(max(wideLines*line, sweepRows*sweepSteps*4)),
+		pending: aligned(tileRows * panelCols * line / 2),
 	}
 }
 
@@ -124,6 +126,9 @@ func (p *product) run(n0, n1 int) {
 func (p *product) blocks(n0, n1 int) {
 	m := p.x.M
 	p.rows, p.cols = min(m, ceil(ceil(m, ceil(m, blockRows)), tileRows)*tileRows), blockCols
+	if p.f.folds && !p.scaled && p.chunk() == p.steps { // no lanes to keep: as many panels as there is room for
+		p.cols = min(4*blockCols, maxLines/(p.steps*p.f.lines)*blockCols)
+	}
 	if p.few && !p.wide {
 		p.cols = directCols // a panel of these stays in the first cache
 	}
@@ -331,7 +336,7 @@ func (p *product) runTile(b block, r int, core func(*tile), last bool) {
 		if p.t.cont == 0 { // the lanes are not needed afterwards: let them stay in the first cache
 			p.t.lanes = ptr(p.s.lanes)
 		}
-		p.t.y, p.t.ldy = unsafe.Pointer(&p.y[(b.row+r)*p.ldy+b.col]), uintptr(4*p.ldy)
+		p.t.y, p.t.ldy, p.t.pending = unsafe.Pointer(&p.y[(b.row+r)*p.ldy+b.col]), uintptr(4*p.ldy), ptr(p.s.pending)
 	}
 	core(&p.t)
 	if last && !folds {

@@ -7,25 +7,124 @@ import (
 
 func zmm(i int) string { return fmt.Sprintf("Z%d", i) }
 
-// avx512 writes a core with one lane set a register.
+// avx512 writes a core with one lane set a register. On panels, folding is left for later: after their first step (which costs little; storing
+// whole registers would cost more) the lanes of a repetition go to memory, and the rest is done between the first steps of the next, on ports that
+// multiply-adds leave idle. Otherwise those would wait for it: they fill the queues.
 func (g *gen) avx512(c core) {
 	g.begin(c, "avx512")
 	g.load("", 0, c.rows, c.cols, 0, 64, zmm)
-	g.walk(c, "", c.direct, func(u int) {
-		if c.cols == 8 {
-			g.avx512Row(c, u)
-		} else {
-			g.avx512Step(c, u, 0, c.rows)
-		}
-	})
+	if c.direct {
+		g.walk(c, "", true, func(u int) {
+			if c.cols == 8 {
+				g.avx512Row(c, u)
+			} else {
+				g.avx512Step(c, u, 0, c.rows)
+			}
+		})
+	} else {
+		g.avx512Walk(c)
+	}
 	g.ins("TESTQ", "%s, %s", c.out(), c.out())
 	g.ins("JNZ", "fold")
 	g.eachLane(0, c.rows, c.cols, 0, 64, func(i int, mem string) { g.ins("VMOVUPS", "%s, %s", zmm(i), mem) })
 	g.ins("JMP", "next")
 	g.label("fold")
+	if !c.direct {
+		g.ins("CMPQ", "%s, $1", reps)
+		g.ins("JEQ", "foldNow")
+		g.ins("CMPQ", "tile_steps(%s), $%d", regTile, c.unroll)
+		g.ins("JLT", "foldNow")
+		g.ins("MOVQ", "tile_pending(%s), %s", regTile, pending)
+		for i := range c.rows * c.cols {
+			t := 28 + i%4
+			g.ins("VEXTRACTF64X4", "$1, Z%d, Y%d", i, t)
+			g.ins("VADDPS", "Y%d, Y%d, Y%d", t, i, t)
+			g.ins("VMOVUPS", "Y%d, %d(%s)", t, 32*i, pending)
+		}
+		g.ins("JMP", "folded")
+		g.label("foldNow")
+	}
 	g.eachOutput(c, 0, c.rows, func(i int, mem string) { g.fold512(i, mem) })
+	if !c.direct {
+		g.label("folded")
+	}
 	g.ins("ADDQ", "$%d, %s", c.cols*4, c.out())
 	g.end(c)
+}
+
+// Free while sums run: the lanes that wait to be folded, and where their outputs go.
+const pending, pendingOut = wRow, wRow3
+
+// avx512Walk runs a panel core along K. If lanes wait, they are folded in its first round.
+func (g *gen) avx512Walk(c core) {
+	g.ins("MOVQ", "%s, %s", regX, curX)
+	g.ins("MOVQ", "%s, %s", regW, curW)
+	g.ins("MOVQ", "tile_steps(%s), %s", regTile, steps)
+	advance := func(n int) {
+		g.ins("ADDQ", "$%d, %s", n*c.xStep(), curX)
+		g.ins("ADDQ", "$%d, %s", n*c.wStep(), curW)
+	}
+	g.ins("CMPQ", "%s, tile_reps(%s)", reps, regTile)
+	g.ins("JEQ", "plain")
+	g.ins("TESTQ", "%s, %s", c.out(), c.out())
+	g.ins("JZ", "plain")
+	g.ins("SUBQ", "$%d, %s", c.unroll, steps)
+	g.ins("JLT", "few")
+	g.ins("MOVQ", "tile_pending(%s), %s", regTile, pending)
+	g.ins("LEAQ", "-%d(%s), %s", 4*c.cols, c.out(), pendingOut)
+	g.merge(func() {
+		for u := range c.unroll {
+			g.avx512Step(c, u, 0, c.rows)
+		}
+	}, func() {
+		for r := range c.rows {
+			g.foldPending(r * c.cols)
+		}
+	})
+	advance(c.unroll)
+	g.ins("JMP", "plain")
+	g.label("few")
+	g.ins("ADDQ", "$%d, %s", c.unroll, steps)
+	g.label("plain")
+	g.rounds(c, "", advance, func(u int) { g.avx512Step(c, u, 0, c.rows) })
+}
+
+// merge writes the instructions of two independent sequences evenly mixed.
+func (g *gen) merge(a, b func()) {
+	x, y := g.capture(a), g.capture(b)
+	for i, j := 0, 0; i+j < len(x)+len(y); {
+		if i < len(x) && i*len(y) <= j*len(x) {
+			g.line("%s", x[i])
+			i++
+		} else {
+			g.line("%s", y[j])
+			j++
+		}
+	}
+}
+
+// foldPending ends the sums of the four half-folded lane sets from i on in memory and writes them; Z29 to Z31 are scratch.
+func (g *gen) foldPending(i int) {
+	half := func(j, h int) string { return fmt.Sprintf("%d(%s)", 32*j+16*h, pending) }
+	for _, j := range []int{i + 2, i} {
+		for k := range 2 {
+			g.ins("VMOVUPS", "%s, X%d", half(j+k, 0), 29+k)
+			g.ins("VADDPS", "%s, X%d, X%d", half(j+k, 1), 29+k, 29+k)
+		}
+		g.ins("VUNPCKLPD", "X30, X29, X31")
+		g.ins("VUNPCKHPD", "X30, X29, X29")
+		g.ins("VADDPS", "X29, X31, X29")
+		if j != i {
+			g.ins("VMOVUPS", "X29, %s", half(j, 0))
+		}
+	}
+	g.ins("VSHUFPS", "$0x88, %s, X29, X30", half(i+2, 0))
+	g.ins("VSHUFPS", "$0xDD, %s, X29, X31", half(i+2, 0))
+	g.ins("VADDPS", "X31, X30, X29")
+	g.ins("VCMPPS", "$3, X29, X29, K1")
+	g.ins("VBROADCASTSS", "oneNaN<>(SB), K1, X29")
+	g.ins("VMOVUPS", "X29, (%s)", pendingOut)
+	g.ins("ADDQ", "tile_ldy(%s), %s", regTile, pendingOut)
 }
 
 // avx512Scaled writes a core of bf16 panels whose lanes are summed block by block of K and added, times the block's scale of their column, to
@@ -221,7 +320,10 @@ func (g *gen) avx512Step(c core, u, row, rows int) {
 		}
 	}
 	for i := range rows {
-		x := 28 + i%4
+		x := 28 // the next ones are the fold's
+		if c.direct || c.scaled {
+			x += i % 4
+		}
 		g.ins("VMOVUPS", "%d(%s), Z%d", u*c.xStep()+(row+i)*64, curX, x)
 		for j := range c.cols {
 			g.madd(c.x, 24+j, x, i*c.cols+j)

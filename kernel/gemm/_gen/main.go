@@ -164,6 +164,15 @@ func (g *gen) ins(op, format string, args ...any) {
 	g.line("%s", strings.TrimRight(fmt.Sprintf("\t%-11s "+format, append([]any{op}, args...)...), " "))
 }
 
+// capture gives the lines that f writes, instead of writing them.
+func (g *gen) capture(f func()) []string {
+	from := g.Len()
+	f()
+	text := strings.TrimSuffix(string(g.Bytes()[from:]), "\n")
+	g.Truncate(from)
+	return strings.Split(text, "\n")
+}
+
 func (g *gen) label(l string) { g.line("\n%s:", l) }
 
 // Registers: the tile, cursors and strides.

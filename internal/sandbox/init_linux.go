@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"runtime"
@@ -25,7 +26,10 @@ func Main() {
 	if os.Args[0] != initName || os.Getpid() != 1 {
 		return
 	}
-	syscall.CloseOnExec(orderFD)
+	// Whoever started penny may have left descriptors open; no program gets them.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		os.Exit(1)
+	}
 	// Signals from inside must not end this process, and handled ones go back to their defaults in programs, where ignored ones would not.
 	signal.Notify(make(chan os.Signal, 1))
 	orders := make(chan order)

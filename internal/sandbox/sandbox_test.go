@@ -1,3 +1,5 @@
+//go:build linux
+
 package sandbox
 
 import (
@@ -5,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) {
@@ -61,6 +65,24 @@ func TestNothingOfTheHost(t *testing.T) {
 	}
 	if !strings.HasSuffix(out, "alive\n") {
 		t.Errorf("ended early: %+v %s", r, out)
+	}
+}
+
+// TestInheritedDescriptors: a file that the caller has open without close-on-exec, as a shell leaves it, is not open in the program.
+func TestInheritedDescriptors(t *testing.T) {
+	f, err := os.CreateTemp(t.TempDir(), "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD, 7) // without close-on-exec
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	r := shell(t, "for i in 3 4 5 6 7 8 9; do if (: >&$i) 2>/dev/null || (: <&$i) 2>/dev/null; then echo open $i; fi; done", nil)
+	if r.Cause != Exited || len(r.Stdout) != 0 {
+		t.Errorf("%+v %s", r, r.Stdout)
 	}
 }
 

@@ -1,0 +1,249 @@
+package rl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/pennyml/penny/engine"
+	"github.com/pennyml/penny/ledger"
+	"github.com/pennyml/penny/model"
+	"github.com/pennyml/penny/run"
+	"github.com/pennyml/penny/sample"
+	"github.com/pennyml/penny/task"
+)
+
+// Loop is a stage of reinforcement learning. Each step samples groups of answers with the network as it is, has them graded, lets the algorithm give
+// their tokens credit, and makes the gradient of one or more updates, which whoever drives the Loop applies in between.
+type Loop struct {
+	c         Config
+	objective *Objective
+	learner   *model.Learner
+	ref       *model.Learner
+	recorder  Recorder
+	seed      uint64
+	value     int32 // token whose logit is the critic's value; -1 without one
+	problems  *problems
+	sampler   *sampler
+	mark      Mark
+	batch     *batch // under way; nil: none
+	cost      learnerCost
+	drafts    *sync.Pool
+}
+
+// Parts are what a Loop works with.
+type Parts struct {
+	Learner   *model.Learner
+	Reference *model.Learner // only where the objective needs it; it must not learn
+	Task      task.Task
+	Text      Text
+	Recorder  Recorder
+	Seed      uint64
+	Recompute bool // as the learner was told
+}
+
+// NewLoop makes a Loop that goes on from a mark; the zero mark is the beginning.
+func NewLoop(c Config, p Parts, from Mark) (*Loop, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("rl: %w", err)
+	}
+	if err := ledger.Require(p.Recorder); err != nil {
+		return nil, fmt.Errorf("rl: %w", err)
+	}
+	o, err := c.Objective()
+	if err != nil {
+		return nil, err
+	}
+	if o.NeedsReference() && p.Reference == nil {
+		return nil, errors.New("rl: the objective needs a reference network")
+	}
+	l := &Loop{c: c, objective: o, learner: p.Learner, ref: p.Reference, recorder: p.Recorder, seed: p.Seed, value: -1, mark: from}
+	l.drafts = newScratch(p.Learner.Config().Vocab)
+	l.cost = learnerCost{p.Learner.Config(), 3}
+	if p.Recompute {
+		l.cost.trained = 4
+	}
+	params, err := l.params(p.Text.Token)
+	if err != nil {
+		return nil, err
+	}
+	l.sampler = &sampler{rollouts: engine.NewRollouts(p.Learner.Model(), engine.RolloutOptions{Sequences: c.Sequences}), config: p.Learner.Config(), task: p.Task,
+		text: p.Text, params: params, group: c.Group, most: c.MaxTokens, recorder: p.Recorder}
+	q := task.Query{Seed: sample.Seed(p.Seed, 1), Split: task.Train, Min: c.MinDifficulty, Max: c.MaxDifficulty}
+	l.problems, err = newProblems(p.Task, q, c.Curriculum, &l.mark)
+	return l, err
+}
+
+// params are those that answers are sampled with: the critic's token and those that are banned are never drawn.
+func (l *Loop) params(token func(string) (int32, bool)) (sample.Params, error) {
+	p := l.c.Params()
+	names := l.c.Banned
+	if l.c.ValueToken != "" {
+		names = append([]string{l.c.ValueToken}, names...)
+	}
+	for i, name := range names {
+		id, ok := token(name)
+		if !ok {
+			return p, fmt.Errorf("rl: the vocabulary has no token %q", name)
+		}
+		p.Banned = append(p.Banned, id)
+		if i == 0 && l.c.ValueToken != "" {
+			l.value = id
+		}
+	}
+	return p, nil
+}
+
+// Close ends the sequence of problems.
+func (l *Loop) Close() { l.problems.close() }
+
+// Mark is where the next step begins. It is asked for between steps.
+func (l *Loop) Mark() Mark {
+	m := l.mark
+	m.Known = map[string]Record{}
+	for k, r := range l.mark.Known {
+		m.Known[k] = r
+	}
+	return m
+}
+
+// Outcome is what an update comes to.
+type Outcome struct {
+	Loss   float64 // the surrogate: near 0 by construction where the policy has not moved, and no measure of success
+	Tokens int64   // rows of the network that were learnt from
+	FLOPs  int64   // of sampling and learning, since the update before
+	Empty  bool    // nothing could be learnt: there is no gradient to apply
+	Last   bool    // of its step
+	Extra  map[string]float64
+}
+
+// Gradient makes the gradient of the next update, complete in the learner's parameters when it returns.
+func (l *Loop) Gradient(ctx context.Context) (Outcome, error) {
+	if l.batch == nil {
+		b, err := l.collect(ctx)
+		if err != nil {
+			return Outcome{}, err
+		}
+		l.batch = b
+	}
+	b := l.batch
+	var out Outcome
+	if len(b.parts) > 0 {
+		before := l.recorder.Enter(ledger.Learner)
+		loss, err := l.update(b, b.parts[b.next])
+		l.recorder.Enter(before)
+		if err != nil {
+			return Outcome{}, err
+		}
+		b.note(loss)
+		out.Loss = loss.Total()
+		b.next++
+	} else {
+		l.learner.Finish()
+		out.Empty = true
+	}
+	out.Tokens, out.FLOPs = b.tokens, b.flops
+	b.tokens, b.flops = 0, 0
+	if out.Last = b.next >= len(b.parts); out.Last {
+		out.Extra = b.numbers(l.c.Group)
+		l.mark.Step++
+		l.batch = nil
+	}
+	return out, nil
+}
+
+// collect samples and grades the groups of a step.
+func (l *Loop) collect(ctx context.Context) (*batch, error) {
+	b := &batch{}
+	var kept []*Tried
+	for round, drawn := 0, 0; ; round++ {
+		var ps []task.Problem
+		for len(ps) < l.c.Prompts-len(kept) {
+			p, err := l.problems.take()
+			if err != nil {
+				return nil, err
+			}
+			ps = append(ps, p)
+		}
+		first := drawn
+		drawn += len(ps)
+		seed := func(p, i int) uint64 { return sample.Seed(l.seed, 2, uint64(l.mark.Step), uint64(first+p), uint64(i)) }
+		tried, err := l.sampler.try(ctx, ps, seed)
+		if err != nil {
+			return nil, err
+		}
+		for i, t := range tried {
+			if l.c.Reward == RewardRandom {
+				for j := range t.Attempts {
+					t.Attempts[j].Reward = float64(sample.Seed(l.seed, 3, uint64(l.mark.Step), uint64(first+i), uint64(j)) & 1)
+				}
+			}
+			b.stats.add(t)
+			l.problems.learn(t.Problem.Key, t.right(), len(t.Attempts))
+			if l.c.Dynamic.Rounds == 0 || !t.degenerate() {
+				kept = append(kept, t)
+			}
+			if err := l.account(b, t); err != nil {
+				return nil, err
+			}
+		}
+		if round == 0 {
+			l.show(tried)
+			if l.mark.Step == 0 {
+				if err := b.stats.hopeless(&l.c); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if len(kept) == l.c.Prompts || round+1 >= max(1, l.c.Dynamic.Rounds) {
+			break
+		}
+	}
+	return b, l.prepare(b, kept)
+}
+
+// account books what a group has cost; one without variance, of which nothing is learnt, as discarded.
+func (l *Loop) account(b *batch, t *Tried) error {
+	flops, tokens := t.cost(l.sampler.config)
+	b.flops += flops
+	if !t.degenerate() {
+		return nil
+	}
+	b.discarded += flops
+	b.discardedTokens += tokens
+	return nil
+}
+
+// show hands over one answer, a right one if there is any.
+func (l *Loop) show(tried []*Tried) {
+	t := tried[0]
+	a := &t.Attempts[0]
+	for i := range t.Attempts {
+		if t.Attempts[i].Verdict.Right {
+			a = &t.Attempts[i]
+			break
+		}
+	}
+	verdict := "wrong"
+	if a.Verdict.Right {
+		verdict = "right"
+	}
+	if a.Verdict.Reason != "" {
+		verdict += ": " + a.Verdict.Reason
+	}
+	l.recorder.Sample(run.Sample{Step: int64(l.mark.Step), Title: "rollout", Prompt: t.Problem.Prompt, Text: a.Text, Verdict: verdict})
+}
+
+// learnerCost derives the arithmetic of learning.
+type learnerCost struct {
+	c       *model.Config
+	trained int64 // times the forward pass
+}
+
+// forward is a pass over the ids, logits for n of them.
+func (k learnerCost) forward(ids, n int) int64 {
+	head := 2 * int64(k.c.Vocab) * int64(k.c.Hidden)
+	perKey, rows := k.c.FLOPs(1)-k.c.FLOPs(0), int64(ids-1)
+	return (k.c.FLOPs(0)-perKey-head)*rows + perKey*(rows*(rows+1)/2) + head*int64(n)
+}

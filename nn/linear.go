@@ -94,6 +94,14 @@ func (e *Embedding) Forward(p *Pass, y []float32, ids []int32) {
 	if p.Tape != nil {
 		p.Tape.Push(func() { e.back(p, y, ids) })
 	}
+	if len(ids) > fewRows {
+		p.Exec.Rows(len(ids), func(lo, hi int) { e.rows(y[lo*e.W.Cols:], ids[lo:hi]) })
+		return
+	}
+	e.rows(y, ids)
+}
+
+func (e *Embedding) rows(y []float32, ids []int32) {
 	d := e.W.Cols
 	for i, id := range ids {
 		if id < 0 || int(id) >= e.W.Rows {

@@ -25,9 +25,10 @@ type countdown struct {
 	chain                     bool // worked from left to right: ((a op b) op c) op d
 	fixed                     bool // numbers in the given order
 	compact                   bool
-	compares                  bool // demonstrations say after each step how the total compares with the target
-	limit                     int  // no value on the way above this
-	tries                     int  // so many tries at most; 0 for no limit
+	compares                  bool    // demonstrations say after each step how the total compares with the target
+	limit                     int     // no value on the way above this
+	silence                   float64 // reward for claiming nothing, so that a false claim costs something
+	tries                     int     // so many tries at most; 0 for no limit
 }
 
 // NewCountdown makes the countdown task; see the help of its options in package builtin.
@@ -37,7 +38,7 @@ func NewCountdown(o *task.Options) (task.Task, error) {
 		target: o.Range("target", [2]int{1, 99}, 1, 9999), ops: o.Letters("ops", "+-*/", "+-*/"),
 		chain: o.Choice("form", "tree", "chain") == "chain", fixed: o.Choice("order", "any", "fixed") == "fixed",
 		compact: o.Choice("style", "words", "compact") == "compact", compares: o.Choice("notes", "none", "compare") == "compare",
-		limit: o.Int("limit", 1_000_000, 1, 1_000_000), tries: o.Int("tries", 0, 0, 100),
+		limit: o.Int("limit", 1_000_000, 1, 1_000_000), tries: o.Int("tries", 0, 0, 100), silence: o.Float("silence", 0, 0, 0.9),
 	}
 	return c.task("countdown", o)
 }
@@ -48,7 +49,7 @@ func NewSigns(o *task.Options) (task.Task, error) {
 		operands: o.Range("operands", [2]int{4, 4}, 2, 6), numbers: o.Range("numbers", [2]int{1, 12}, 1, 999),
 		target: o.Range("target", [2]int{1, 99}, 1, 9999), ops: "+-", chain: true, fixed: true,
 		compact: o.Choice("style", "compact", "words") == "compact", compares: o.Choice("notes", "none", "compare") == "compare",
-		limit: o.Int("limit", 99, 1, 1_000_000), tries: o.Int("tries", 2, 0, 100),
+		limit: o.Int("limit", 99, 1, 1_000_000), tries: o.Int("tries", 2, 0, 100), silence: o.Float("silence", 0, 0, 0.9),
 	}
 	return c.task("signs", o)
 }
@@ -56,6 +57,9 @@ func NewSigns(o *task.Options) (task.Task, error) {
 func (c *countdown) task(name string, o *task.Options) (task.Task, error) {
 	if err := o.Done(); err != nil {
 		return nil, err
+	}
+	if c.silence > 0 && !c.compact {
+		return nil, fmt.Errorf("task %s: silence needs style=compact", name)
 	}
 	if c.compares && !c.compact {
 		return nil, fmt.Errorf("task %s: notes=compare needs style=compact", name)
@@ -239,7 +243,9 @@ func (c *countdown) grade(p Countdown, text string) task.Verdict {
 		}
 		i := strings.LastIndexByte(line, ':')
 		if i < 0 {
-			return wrong("", "no answer", "no expression is claimed")
+			v := wrong("", "no answer", "no expression is claimed")
+			v.Reward = c.silence
+			return v
 		}
 		expr = strings.TrimSpace(line[i+1:])
 	}

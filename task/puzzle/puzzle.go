@@ -96,7 +96,7 @@ func (g generated[P]) Grade(p task.Problem, text string) (task.Verdict, error) {
 	}
 	v := g.f.grade(c, text)
 	v.Strict, v.Lenient = v.Right, v.Right
-	value := 0.0
+	value := v.Reward // what a puzzle gives for less than a right answer
 	if v.Right {
 		value = 1
 	}

@@ -370,6 +370,16 @@ func TestComparedTraces(t *testing.T) {
 			break
 		}
 	}
+	quiet, err := NewSigns(o("signs:tries=1,silence=0.25"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := take(t, quiet, task.Query{Seed: 5}, 1)[0]
+	for text, want := range map[string]float64{"1?2\n": 0.25, "1?2:1+1\n": 0, ":" + p.Answer: 1} {
+		if v, err := quiet.Grade(p, text); err != nil || v.Reward != want || v.Right != (want == 1) {
+			t.Errorf("%q: %+v %v, want the reward %v", text, v, err, want)
+		}
+	}
 	if _, err := NewSigns(o("signs:style=words,notes=compare")); err == nil {
 		t.Error("notes=compare without style=compact was accepted")
 	}

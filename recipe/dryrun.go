@@ -97,11 +97,10 @@ func (x *runner) plan(p *Plan, c *model.Config, stage *Stage) error {
 	if err := stage.stretch(c); err != nil {
 		return err
 	}
-	compute, err := x.Compute()
+	o, err := x.options(stage)
 	if err != nil {
 		return err
 	}
-	o := model.LearnOptions{Threads: x.o.Threads, Compute: compute, Recompute: x.Recompute}
 	work, err := x.session.Forecast(c, &stage.Settings)
 	if err != nil {
 		return err

@@ -208,61 +208,71 @@ func (x *runner) record() error {
 
 // stages runs the stages that are left.
 func (x *runner) stages(ctx context.Context) (end train.End, err error) {
-	p := &x.session.Progress
-	for {
-		stage, last := &x.Stages[p.Stage], p.Stage == len(x.Stages)-1
-		_, out := x.session.Recorder.Exhausted()
-		begin := x.from == "" || p.Ended != "" && !last && !out
-		if begin && x.from != "" {
-			p.Stage, p.Ended = p.Stage+1, ""
-			stage, last = &x.Stages[p.Stage], p.Stage == len(x.Stages)-1
+	for p := &x.session.Progress; ; p.Stage++ {
+		last := p.Stage == len(x.Stages)-1
+		out, export := x.dir.Join(train.ModelDir), x.Export
+		if !last {
+			out, export = x.stageDir(p.Stage), train.Export{}
 		}
-		if !begin {
-			x.session.Restore = x.from
-		}
-		var l *model.Learner
-		if l, err = x.learner(stage, begin); err != nil {
+		if end, err = x.stage(ctx, p.Stage, out, export); err != nil || end.Outcome != ledger.Done || end.Budget || last {
 			return end, err
 		}
-		export := (*train.Export)(nil)
-		if last {
-			export = &x.Export
+		if by, out := x.session.Recorder.Exhausted(); out {
+			end.Reason, end.Budget = by, true
+			return end, nil
 		}
-		end, err = x.session.Learn(ctx, l, &stage.Stage, &stage.Settings, export)
-		if err = errors.Join(err, l.Close()); err != nil || end.Outcome != ledger.Done || end.Budget || last {
-			return end, err
-		}
-		x.from = end.Path
+		x.from = ""
 	}
 }
 
+// stageDir is where the network that a stage before the last ended with is left: the next begins with it.
+func (x *runner) stageDir(i int) string { return x.dir.Join(train.StagesDir, x.Stages[i].Name) }
+
+// stage runs a stage, or goes on with it.
+func (x *runner) stage(ctx context.Context, i int, out string, export train.Export) (end train.End, err error) {
+	stage, s := &x.Stages[i], &x.session
+	if s.Base = x.Model.From; i > 0 {
+		s.Base = x.stageDir(i - 1)
+	}
+	s.Restore = x.from
+	l, err := x.learner(stage)
+	if err != nil {
+		return end, err
+	}
+	end, err = s.Learn(ctx, l, &stage.Stage, &stage.Settings, out, export)
+	return end, errors.Join(err, l.Close())
+}
+
 // learner is the network at the beginning of a stage, or where it stands in the middle of one.
-func (x *runner) learner(stage *Stage, begin bool) (*model.Learner, error) {
-	compute, err := x.Compute()
+func (x *runner) learner(stage *Stage) (*model.Learner, error) {
+	o, err := x.options(stage)
 	if err != nil {
 		return nil, err
 	}
-	o := model.LearnOptions{Threads: x.o.Threads, Compute: compute, Recompute: x.Recompute}
-	change := func(c *model.Config) error {
-		if begin {
-			return stage.stretch(c)
-		}
-		return nil
+	if x.from != "" && o.LoRA == nil {
+		return zoo.Learn(x.from, o)
 	}
-	switch {
-	case x.from != "":
-		return zoo.LearnAs(x.from, change, o)
-	case x.Model.From != "":
-		return zoo.LearnAs(x.Model.From, change, o)
+	if x.session.Base != "" {
+		return zoo.LearnAs(x.session.Base, stage.stretch, o)
 	}
 	c, err := x.fresh()
 	if err == nil {
-		err = change(c)
+		err = stage.stretch(c)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return zoo.LearnNew(c, model.FreshWeights(x.Model.InitStd, x.Seed), o)
+}
+
+// options are how the learner of a stage learns.
+func (x *runner) options(stage *Stage) (model.LearnOptions, error) {
+	compute, err := x.Compute()
+	o := model.LearnOptions{Threads: x.o.Threads, Compute: compute, Recompute: x.Recompute}
+	if l := stage.LoRA; l != nil {
+		o.LoRA = &model.LoRA{Rank: l.Rank, Alpha: float32(l.Alpha), Targets: l.Target, Seed: x.Seed}
+	}
+	return o, err
 }
 
 // stretch makes a network's context as long as the stage wants it.

@@ -304,7 +304,7 @@ func TestLearns(t *testing.T) {
 // TestStages: a recipe of several stages, stopped in any, goes on to the same end; the second stage has a longer context.
 func TestStages(t *testing.T) {
 	more := "stages:\n  - kind: pretrain\n    budget: {steps: 7}\n  - kind: pretrain\n    name: longer\n    budget: {steps: 5}\n    extend: {factor: 2}\n    data: {length: 100}\n" +
-		"    batch: {global: 1}\n  - kind: sft\n    budget: {steps: 3}\n    optimizer: {kind: sgd, lr: 0.01}\n"
+		"    batch: {global: 1}\n  - kind: sft\n    budget: {steps: 3}\n    lora: {rank: 2, alpha: 4}\n    optimizer: {lr: 0.1}\n"
 	path := recipeFile(t, corpus(t), more)
 	want := mustRun(t, path, Options{Threads: 2}, "budget.steps=100")
 	if want.Steps != 15 {
@@ -318,6 +318,13 @@ func TestStages(t *testing.T) {
 	got := mustRun(t, path, Options{Dir: dir, Threads: 1, Resume: true}, "budget.steps=100", "schedule.shape=constant")
 	if got.State != want.State || got.Steps != 15 {
 		t.Errorf("%+v\nwant %+v", got, want)
+	}
+	for _, name := range []string{"model/model.safetensors", "stages/1-pretrain/model.safetensors", "stages/longer/model.safetensors", "model-adapter/adapter_model.safetensors"} {
+		a, err := os.ReadFile(filepath.Join(want.Dir, name))
+		b, err2 := os.ReadFile(filepath.Join(got.Dir, name))
+		if err != nil || err2 != nil || string(a) != string(b) {
+			t.Errorf("%s differs (%v, %v)", name, err, err2)
+		}
 	}
 	text, err := os.ReadFile(filepath.Join(got.Model, "config.json"))
 	var config struct {

@@ -15,12 +15,12 @@ import (
 	"github.com/pennyml/penny/convert"
 	"github.com/pennyml/penny/dtype"
 	"github.com/pennyml/penny/format/safetensors"
-	"github.com/pennyml/penny/grad"
 	"github.com/pennyml/penny/model"
 )
 
 // Checkpoints is the folder of a run's checkpoints. Each is a folder of its own, named after its step: a Hugging Face checkpoint with the master
-// values, and beside it optimizer.safetensors and state.json. It appears under its name only once it is complete and on the disk.
+// values, and beside it optimizer.safetensors and state.json. Where LoRA learns, what it adds stands in place of the weights. A checkpoint appears under its name
+// only once it is complete and on the disk.
 type Checkpoints struct {
 	Dir    string
 	Policy Checkpoint
@@ -30,6 +30,7 @@ type Checkpoints struct {
 const (
 	stateFile     = "state.json"
 	optimizerFile = "optimizer.safetensors"
+	adapterFile   = "adapter_model.safetensors"
 	stepPrefix    = "step-"
 	unfinished    = ".writing-" // a folder being written, or being removed
 )
@@ -74,7 +75,7 @@ func (s *State) write(dir string, config *model.Config, vocab string) error {
 	if _, err := convert.WriteVocabulary(vocab, dir); err != nil {
 		return err
 	}
-	if err := writeWeights(dir, s.Tensors); err != nil {
+	if err := s.writeWeights(dir); err != nil {
 		return err
 	}
 	w := safetensors.Writer{}
@@ -88,10 +89,16 @@ func (s *State) write(dir string, config *model.Config, vocab string) error {
 	return errors.Join(writeSynced(filepath.Join(dir, stateFile), append(text, '\n')), syncFolder(dir))
 }
 
-// writeWeights writes tensors exactly, with the names and shapes of a Hugging Face checkpoint.
-func writeWeights(dir string, tensors []*grad.Param) error {
+// writeWeights writes what the network has learnt exactly, with the names and shapes of a Hugging Face checkpoint.
+func (s *State) writeWeights(dir string) error {
 	w := safetensors.Writer{Metadata: map[string]string{"format": "pt"}}
-	for _, p := range tensors {
+	if s.Adapted != nil {
+		for _, p := range s.Adapted {
+			w.Add(p.Name, dtype.F32, p.Shape, put(floatBytes(p.Value)))
+		}
+		return w.WriteFile(filepath.Join(dir, adapterFile))
+	}
+	for _, p := range s.Tensors {
 		if p.Value == nil {
 			w.Add(p.Name, dtype.BF16, p.Shape, put(halfBytes(p.Half)))
 		} else {
@@ -210,20 +217,38 @@ func ReadProgress(dir string) (Progress, error) {
 	return p, nil
 }
 
-// Restore fills the optimiser and the average from a checkpoint, whose network the state's tensors have been read from.
+// Restore fills from a checkpoint what its network, which the state's tensors have been read from, does not hold: the optimiser, the average, and what LoRA
+// adds.
 func (s *State) Restore(dir string) error {
 	p, err := ReadProgress(dir)
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, optimizerFile)
+	err = fill(filepath.Join(dir, optimizerFile), s.moments)
+	if s.Adapted != nil {
+		err = errors.Join(err, fill(filepath.Join(dir, adapterFile), func(f func(name string, v []float32)) {
+			for _, a := range s.Adapted {
+				f(a.Name, a.Value)
+			}
+		}))
+	}
+	s.Progress = p
+	s.Optimizer.Resume(p.Updates)
+	if s.Average != nil {
+		s.Average.Resume(p.Updates)
+	}
+	return err
+}
+
+// fill reads a file into tensors that each shows; it must hold these and no others.
+func fill(path string, each func(f func(name string, v []float32))) error {
 	f, err := safetensors.Open(path)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	n := 0
-	s.moments(func(name string, v []float32) {
+	each(func(name string, v []float32) {
 		n++
 		t, ok := f.Tensor(name)
 		if !ok || t.Type != dtype.F32 {
@@ -233,12 +258,7 @@ func (s *State) Restore(dir string) error {
 		}
 	})
 	if n != len(f.Tensors) {
-		errs = append(errs, fmt.Errorf("%s: %d tensors where the optimiser has %d: is the recipe another?", path, len(f.Tensors), n))
-	}
-	s.Progress = p
-	s.Optimizer.Resume(p.Updates)
-	if s.Average != nil {
-		s.Average.Resume(p.Updates)
+		errs = append(errs, fmt.Errorf("%s: %d tensors where %d belong: is the recipe another?", path, len(f.Tensors), n))
 	}
 	return errors.Join(append(errs, f.Close())...)
 }

@@ -3,14 +3,15 @@ package train
 import (
 	"slices"
 
+	"github.com/pennyml/penny/grad"
 	"github.com/pennyml/penny/model"
 	"github.com/pennyml/penny/train/data"
 )
 
 // Formula says how operations are derived, for receipts.
 const Formula = "A multiply-add is two operations. Forward: products with weights, active experts only, the head where something is predicted, and attention's scores and " +
-	"weighted sums over the positions that each row sees; norms, softmax, rotary embedding and look-ups are left out. Training: three times the forward, four where layers " +
-	"are run a second time to save memory."
+	"weighted sums over the positions that each row sees; norms, softmax, rotary embedding and look-ups are left out. Training: three times the forward, two where only " +
+	"LoRA's additions learn (and three times those); once more where layers are run a second time to save memory."
 
 // costs are the operations of a network's parts, forward.
 type costs struct {
@@ -18,15 +19,23 @@ type costs struct {
 	module         struct {
 		row, key int64 // the same of the multi-token prediction module
 	}
-	trained int64 // how many times the forward training is
+	adapters int64 // of a row, what LoRA adds
+	trained  int64 // how many times the forward training is
 }
 
-func costsOf(c *model.Config, recompute bool) costs {
+// costsOf are those of a network c of which all learns, or, where there are any, adapters alone.
+func costsOf(c *model.Config, recompute, lora bool, adapters []*grad.Param) costs {
 	k := costs{head: 2 * int64(c.Vocab) * int64(c.Hidden), trained: 3}
+	if lora {
+		k.trained = 2
+		for _, p := range adapters {
+			k.adapters += 2 * int64(p.Len())
+		}
+	}
 	k.key = c.FLOPs(1) - c.FLOPs(0)
 	k.row = c.FLOPs(0) - k.head - k.key // FLOPs counts the row's own position
 	if recompute {
-		k.trained = 4
+		k.trained++
 	}
 	if c.MTP > 0 {
 		longer, moe := *c, *c.MoE
@@ -60,6 +69,11 @@ func (k *costs) rows(rows []data.Row, modules bool) (flops int64) {
 		}
 	}
 	return flops
+}
+
+// training is learning from some rows.
+func (k *costs) training(rows []data.Row, modules bool) int64 {
+	return k.trained*k.rows(rows, modules) + 3*k.adapters*positions(rows)
 }
 
 // positions is how many rows of the network a batch is.

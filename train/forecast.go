@@ -28,7 +28,7 @@ func (s *Session) Forecast(c *model.Config, set *Settings) (Work, error) {
 	if err != nil {
 		return Work{}, err
 	}
-	k := costsOf(c, s.Recompute)
+	k := costsOf(c, s.Recompute, set.LoRA != nil, nil) // what LoRA adds is a few per cent
 	w, err := work(d, &k, set)
 	return w, errors.Join(err, d.Close())
 }
@@ -57,7 +57,7 @@ func work(d *data.Dataset, k *costs, set *Settings) (w Work, err error) {
 		}
 		if n < sampled {
 			w.Tokens += positions(b.Rows)
-			w.FLOPs += float64(k.trained * k.rows(b.Rows, set.Loss.MTP > 0 && k.module.row > 0))
+			w.FLOPs += float64(k.training(b.Rows, set.Loss.MTP > 0 && k.module.row > 0))
 		}
 	}
 	if n = min(n, sampled); n > 0 {

@@ -38,8 +38,11 @@ var purposes = map[Kind]ledger.Purpose{Pretrain: ledger.Pretrain, SFT: ledger.SF
 
 // begin opens the data of a stage and sets up or restores its state.
 func (s *Session) begin(l *model.Learner, stage *Stage, set *Settings) (*trainer, error) {
-	t := &trainer{Session: s, stage: stage, set: set, learner: l, costs: costsOf(l.Config(), s.Recompute), purpose: purposes[stage.Kind]}
+	t := &trainer{Session: s, stage: stage, set: set, learner: l, costs: costsOf(l.Config(), s.Recompute, set.LoRA != nil, l.Params()), purpose: purposes[stage.Kind]}
 	t.state = State{Progress: s.Progress.Clone(), Tensors: l.Tensors()}
+	if set.LoRA != nil {
+		t.state.Adapted = l.Params()
+	}
 	t.began = s.Recorder.Totals().All
 	var err error
 	if t.state.Optimizer, err = optim.New(set.Optimizer, l.Params(), s.Pool); err != nil {
@@ -69,6 +72,7 @@ func (t *trainer) place() error {
 		if err := t.state.Restore(t.Restore); err != nil {
 			return err
 		}
+		t.learner.Updated()
 		t.schedule.Steps = p.Steps // the budget may have been changed since
 		if p.Ended != epochs {
 			p.Ended = t.spent()
@@ -213,7 +217,7 @@ func (t *trainer) accumulate(batch data.Batch) (model.Stats, int64, error) {
 		if _, err := t.learner.Accumulate(sequences, loss); err != nil {
 			return model.Stats{}, 0, err
 		}
-		flops := t.costs.trained * t.costs.rows(rows, t.modules())
+		flops := t.costs.training(rows, t.modules())
 		all += flops
 		t.Recorder.Spend(t.purpose, flops, positions(rows))
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/pennyml/penny/internal/par"
@@ -29,7 +30,8 @@ type Session struct {
 	Budget      Budget   // of the run, which the Recorder watches
 
 	Progress Progress // how far the run has come
-	Restore  string   // the checkpoint in the middle of a stage that the run goes on from; empty at the beginning of a stage
+	Restore  string   // the checkpoint of the stage at hand that the run goes on from; empty at the beginning of a stage
+	Base     string   // what the stage at hand began with
 }
 
 // End says how a stage ended.
@@ -44,9 +46,9 @@ type End struct {
 // ErrDiverged says that training came to nothing.
 var ErrDiverged = errors.New("training diverged")
 
-// Learn runs a stage of supervised learning to its end, or on from Restore. The learner is that of the stage's beginning, or of Restore. With export set, it
-// leaves the network as others read it.
-func (s *Session) Learn(ctx context.Context, l *model.Learner, stage *Stage, set *Settings, export *Export) (End, error) {
+// Learn runs a stage of supervised learning to its end, or on from Restore, and leaves the network that it ends with in the folder out, as e says. The learner
+// is that of the stage's beginning; in a stage without LoRA that goes on, that of Restore.
+func (s *Session) Learn(ctx context.Context, l *model.Learner, stage *Stage, set *Settings, out string, e Export) (End, error) {
 	if s.Recorder == nil {
 		return End{}, ledger.ErrNoRecorder
 	}
@@ -54,9 +56,11 @@ func (s *Session) Learn(ctx context.Context, l *model.Learner, stage *Stage, set
 	if err != nil {
 		return End{}, err
 	}
+	over := t.state.Ended != ""
 	end, err := t.run(ctx)
-	if err == nil && export != nil && end.Outcome == ledger.Done {
-		err = t.export(ctx, *export)
+	if _, missing := os.Stat(out); err == nil && end.Outcome == ledger.Done && (!over || missing != nil) {
+		s.Recorder.Enter(ledger.Other)
+		err = t.export(ctx, out, e)
 	}
 	s.Progress, s.Restore = t.state.Progress, ""
 	return end, errors.Join(err, t.data.Close())

@@ -46,6 +46,7 @@ type Counts struct {
 type State struct {
 	Progress
 	Tensors   []*grad.Param    // of the network, frozen ones too
+	Adapted   []*grad.Param    // those that alone learn, where that is what LoRA adds; nil: all do
 	Optimizer *optim.Optimizer // of the stage
 	Average   *optim.EMA       // nil: none
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/pennyml/penny/chat"
 	"github.com/pennyml/penny/tokenizer"
@@ -114,7 +115,7 @@ func TestMasks(t *testing.T) {
 // TestTemplates takes what is learnt of a conversation of two turns with reasoning, by templates that do not mark it.
 func TestTemplates(t *testing.T) {
 	const (
-		chatML    = "<|im_end|>"
+		imEnd     = "<|im_end|>"
 		deepseek  = "<｜end▁of▁sentence｜>"
 		reasoning = "<think>\nREASON1\n</think>\n\nANSWER1"
 		channel   = "<|channel|>analysis<|message|>REASON1<|end|><|start|>assistant<|channel|>final<|message|>ANSWER1<|return|>"
@@ -126,16 +127,16 @@ func TestTemplates(t *testing.T) {
 		first, second       string
 		changes             bool // earlier turns change once others follow
 	}{
-		{qwen, "trl/qwen2_5.jinja", "ANSWER1" + chatML, "", false},
-		{qwen, "trl/qwen3_instruct_2507.jinja", "ANSWER1" + chatML, "", false},
-		{qwen, "trl/qwen3.jinja", reasoning + chatML, "", true},
-		{qwen, "llama.cpp/Qwen-Qwen3-0.6B.jinja", reasoning + chatML, "", true},
-		{qwen, "llama.cpp/Qwen3.5-4B.jinja", "REASON1\n</think>\n\nANSWER1" + chatML, "", true}, // its prompt opens the reasoning
-		{qwen, "llama.cpp/Qwen3-Coder.jinja", "ANSWER1" + chatML, "", false},
-		{qwen, "llama.cpp/Qwen-Qwen2.5-7B-Instruct.jinja", "ANSWER1" + chatML, "", false},
-		{qwen, "llama.cpp/Qwen-QwQ-32B.jinja", "ANSWER1" + chatML, "", false},
-		{qwen, "llama.cpp/HuggingFaceTB-SmolLM3-3B.jinja", "ANSWER1" + chatML, "", false},
-		{qwen, "llama.cpp/moonshotai-Kimi-K2.jinja", "ANSWER1" + chatML, "", false},
+		{qwen, "trl/qwen2_5.jinja", "ANSWER1" + imEnd, "", false},
+		{qwen, "trl/qwen3_instruct_2507.jinja", "ANSWER1" + imEnd, "", false},
+		{qwen, "trl/qwen3.jinja", reasoning + imEnd, "", true},
+		{qwen, "llama.cpp/Qwen-Qwen3-0.6B.jinja", reasoning + imEnd, "", true},
+		{qwen, "llama.cpp/Qwen3.5-4B.jinja", "REASON1\n</think>\n\nANSWER1" + imEnd, "", true}, // its prompt opens the reasoning
+		{qwen, "llama.cpp/Qwen3-Coder.jinja", "ANSWER1" + imEnd, "", false},
+		{qwen, "llama.cpp/Qwen-Qwen2.5-7B-Instruct.jinja", "ANSWER1" + imEnd, "", false},
+		{qwen, "llama.cpp/Qwen-QwQ-32B.jinja", "ANSWER1" + imEnd, "", false},
+		{qwen, "llama.cpp/HuggingFaceTB-SmolLM3-3B.jinja", "ANSWER1" + imEnd, "", false},
+		{qwen, "llama.cpp/moonshotai-Kimi-K2.jinja", "ANSWER1" + imEnd, "", false},
 		{v3, "trl/deepseekv3.jinja", "ANSWER1" + deepseek, "", false},
 		{v3, "llama.cpp/llama-cpp-deepseek-r1.jinja", "ANSWER1" + deepseek, "", false},
 		{v3, "llama.cpp/deepseek-ai-DeepSeek-R1-Distill-Qwen-32B.jinja", "ANSWER1" + deepseek, "", false},
@@ -144,7 +145,7 @@ func TestTemplates(t *testing.T) {
 		{v3, "llama.cpp/deepseek-ai-DeepSeek-V3.2.jinja", "</think>ANSWER1" + deepseek, "", false},
 		{v3, "llama.cpp/deepseek-ai-DeepSeek-V4.jinja", "ANSWER1" + deepseek, "", false},
 		{v3, "llama.cpp/deepseek-ai-DeepSeek-V4-Flash-0731.jinja", "ANSWER1" + deepseek, "", false},
-		{qwen, "llama.cpp/Kimi-K2-Thinking.jinja", "<think></think>ANSWER1" + chatML, "<think>REASON2</think>ANSWER2" + chatML, false},
+		{qwen, "llama.cpp/Kimi-K2-Thinking.jinja", "<think></think>ANSWER1" + imEnd, "<think>REASON2</think>ANSWER2" + imEnd, false},
 		{v3, "llama.cpp/GLM-4.6.jinja", "\n<think>REASON1</think>\nANSWER1" + deepseek, "", true}, // ends no turn: EOS is put after it
 		{none, "trl/gptoss.jinja", channel, "", true},
 		{none, "llama.cpp/openai-gpt-oss-120b.jinja", channel, "", true},
@@ -209,4 +210,89 @@ func withRoles(t *testing.T, name string) *tokenizer.Tokenizer {
 	}
 	roleCache[name] = tok
 	return tok
+}
+
+const chatML = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>' + '\n' }}{% endfor %}" +
+	"{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+
+// byteVocabulary has a token for each byte, and those of ChatML.
+func byteVocabulary(t testing.TB, template string) Vocabulary {
+	b, err := tokenizer.TrainBytes([]string{"<|im_start|>", "<|im_end|>"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := tokenizer.ParseJSON(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Vocabulary{Tokenizer: tok, Template: chatTemplate(t, template)}
+}
+
+// TestAnswersOnly: whatever a conversation says, its answers and the ends of their turns are learnt, and nothing else; the tokens are the rendering's.
+func TestAnswersOnly(t *testing.T) {
+	v := byteVocabulary(t, chatML)
+	e := testEncoder(t, v, Config{}, Source{})
+	rapid.Check(t, func(rt *rapid.T) {
+		text := rapid.StringOfN(rapid.SampledFrom([]rune("ab \n<>|{}%é猫\"\\")), 0, 12, -1)
+		rec := Record{Kind: Chat}
+		var want []string
+		for range rapid.IntRange(1, 8).Draw(rt, "messages") {
+			m := chat.Message{Role: rapid.SampledFrom([]string{"system", "user", "assistant", "tool"}).Draw(rt, "role"), Content: text.Draw(rt, "content")}
+			rec.Messages = append(rec.Messages, m)
+			if m.Role == assistant {
+				want = append(want, m.Content+"<|im_end|>")
+			}
+		}
+		got, err := e.encode(&rec, true)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if len(want) == 0 {
+			if len(got) != 1 || len(got[0].IDs) != 0 {
+				rt.Fatalf("no answer, but %v", got)
+			}
+			return
+		}
+		last := len(rec.Messages)
+		for rec.Messages[last-1].Role != assistant {
+			last--
+		}
+		whole, err := v.Template.Render(chat.Request{Messages: rec.Messages[:last]})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if len(got) != 1 || v.Tokenizer.Decode(got[0].IDs) != whole || learnt(v, got[0]) != strings.Join(want, "¦") {
+			rt.Fatalf("%d documents, %q:\ngot  %q\nwant %q", len(got), v.Tokenizer.Decode(got[0].IDs), learnt(v, got[0]), want)
+		}
+	})
+}
+
+// TestPairs: of prompt and completion, the completion and EOS are learnt, also by vocabularies that change the text.
+func TestPairs(t *testing.T) {
+	spm := Vocabulary{Tokenizer: sharedTokenizer(t, "weights/stories260K/stories260K.gguf")}
+	qwen := Vocabulary{Tokenizer: withRoles(t, "qwen2")} // NFC
+	for _, c := range []struct {
+		v                  Vocabulary
+		prompt, completion string
+		want               string
+	}{
+		{spm, "Once upon", " a time", " a time</s>"},
+		{spm, "Q:\n", "yes", "yes</s>"},
+		{spm, "", "yes", " yes</s>"},
+		{spm, "Q  ", "  yes", "  yes</s>"},
+		{qwen, "What is 2+3?", " It is 5.", " It is 5.<|im_end|>"},
+		{qwen, "Q:", "A", ":A<|im_end|>"},                            // a token that reaches over the edge is learnt, as transformers has it
+		{qwen, "cafe\u0301:", " cafe\u0301", " caf\u00e9<|im_end|>"}, // tokens are those of the composed form
+		{qwen, "line\n", "\nnext", "\n\nnext<|im_end|>"},
+		{qwen, "a<|im_start|>", "b", "b<|im_end|>"},
+	} {
+		e := testEncoder(t, c.v, Config{}, Source{})
+		got, err := e.encode(&Record{Kind: Pair, Prompt: c.prompt, Completion: c.completion}, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := learnt(c.v, got[0]); s != c.want {
+			t.Errorf("%q, %q: %q, want %q", c.prompt, c.completion, s, c.want)
+		}
+	}
 }

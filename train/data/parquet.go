@@ -22,6 +22,8 @@ type parquetReader struct {
 	file *os.File
 	rows *parquet.File
 
+	schema *parquet.Schema // of the columns that are read
+
 	mu     sync.Mutex // of random
 	random *parquet.GenericReader[any]
 }
@@ -35,13 +37,31 @@ func newParquetReader(path string, rule *rowRule) (p *parquetReader, err error) 
 	info, err := f.Stat()
 	if err == nil {
 		p = &parquetReader{path: path, rule: rule, file: f}
-		p.rows, err = parquet.OpenFile(f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+		p.rows, err = parquet.OpenFile(f, info.Size(), parquet.SkipBloomFilters(true))
 	}
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	p.schema = p.rows.Schema()
+	if names := rule.fields(); names != nil {
+		p.schema = project(p.schema, names)
+	}
 	return p, nil
+}
+
+// project is a schema with some of its columns; with all if it has none of them, for the message that says so.
+func project(s *parquet.Schema, names []string) *parquet.Schema {
+	some := parquet.Group{}
+	for _, f := range s.Fields() {
+		if slices.Contains(names, f.Name()) {
+			some[f.Name()] = f
+		}
+	}
+	if len(some) == 0 {
+		return s
+	}
+	return parquet.NewSchema(s.Name(), some)
 }
 
 // caught turns a panic of the library over a damaged file into an error.
@@ -58,7 +78,7 @@ const rowsAtOnce = 64
 
 func (p *parquetReader) scan() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		r := parquet.NewGenericReader[any](p.rows)
+		r := parquet.NewGenericReader[any](p.rows, p.schema)
 		defer r.Close()
 		rows := make([]any, rowsAtOnce)
 		for n := int64(1); ; {
@@ -101,7 +121,7 @@ func (p *parquetReader) record(row any, n int64) (Record, error) {
 }
 
 func (p *parquetReader) index() error {
-	p.random = parquet.NewGenericReader[any](p.rows)
+	p.random = parquet.NewGenericReader[any](p.rows, p.schema)
 	return nil
 }
 

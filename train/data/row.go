@@ -50,6 +50,23 @@ func newRowRule(s *Source) (*rowRule, error) {
 	return r, nil
 }
 
+// fields are the names of the fields that records are made of; nil: any.
+func (r *rowRule) fields() []string {
+	list := []string{"tools", "chat_template_kwargs"}
+	for _, f := range []*field{r.messages, r.prompt, r.completion, r.text} {
+		if f != nil && f.template != nil {
+			return nil
+		}
+		if f != nil {
+			list = append(list, f.name)
+		}
+	}
+	if len(list) == 2 {
+		list = append(list, "messages", "conversations", "prompt", "completion", "text")
+	}
+	return list
+}
+
 // record makes a record of a row.
 func (r *rowRule) record(v jinja.Value) (Record, error) {
 	if s, ok := v.(string); ok {

@@ -113,10 +113,15 @@ func OpenStore(path string, width int, end int32) (*Store, error) {
 
 // tokenFiles lists the token files that a path names.
 func tokenFiles(path string) ([]string, error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "*"+tokenExt)
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return expand(path)
 	}
-	return expand(path)
+	files, err := expand(filepath.Join(path, "*"+tokenExt))
+	if errors.Is(err, os.ErrNotExist) {
+		err = fmt.Errorf("%s: a folder without token files: name its files, as in %s", path, filepath.Join(path, "*.parquet"))
+	}
+	return files, err
 }
 
 // expand lists the files of a path or glob pattern, sorted.

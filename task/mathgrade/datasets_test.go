@@ -8,7 +8,6 @@ import (
 	"sort"
 	"strings"
 	"testing"
-	"time"
 )
 
 type math500 struct {
@@ -111,24 +110,5 @@ func TestAIME(t *testing.T) {
 			}
 		}
 		t.Logf("%s: %d of %d refused", name, bad, len(all))
-	}
-}
-
-// TestSpeed measures simple verdicts on this machine; the floor is far below what it shows, since machines and loads differ.
-func TestSpeed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("short")
-	}
-	pairs := [][2]string{{"42", "42"}, {`\frac{1}{2}`, "0.5"}, {"1,234", "1234"}, {`2\sqrt{3}`, `\sqrt{12}`}, {"x^2+2x+1", "(x+1)^2"}, {"17", "18"}, {"(1,2)", "(1, 2)"}, {`50\%`, "50"}}
-	start, n := time.Now(), 0
-	for time.Since(start) < 300*time.Millisecond {
-		p := pairs[n%len(pairs)]
-		Answer(p[0], p[1], Options{})
-		n++
-	}
-	perMinute := float64(n) / time.Since(start).Minutes()
-	t.Logf("%.0f verdicts a minute", perMinute)
-	if perMinute < 100000 {
-		t.Errorf("%.0f verdicts a minute, want 100,000", perMinute)
 	}
 }

@@ -15,7 +15,7 @@ var (
 )
 
 // Env evaluates trees at one point. Budget is what may still be spent: an arithmetic operation costs 1, a power 20,
-// an elementary function 40.
+// an elementary function 40, a factorial 120.
 type Env struct {
 	Vars   map[string]ball.Complex
 	Budget *int
@@ -175,7 +175,12 @@ func (e *Env) call(n *expr.Node) (ball.Complex, error) {
 			return ball.Complex{}, err
 		}
 	}
-	if err := e.spend(40); err != nil {
+	cost := 40
+	switch n.Name {
+	case "factorial", "factorial2", "binom": // by the gamma function
+		cost = 120
+	}
+	if err := e.spend(cost); err != nil {
 		return ball.Complex{}, err
 	}
 	return apply(n.Name, args)

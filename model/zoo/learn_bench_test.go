@@ -23,6 +23,12 @@ func BenchmarkLearn(b *testing.B) {
 		{"1m", model.Fresh{Arch: "llama", Vocab: 65, Hidden: 128, Layers: 4, Heads: 4, Intermediate: 344, Tied: true}, 12, 64},
 		{"10m", model.Fresh{Arch: "llama", Vocab: 65, Hidden: 384, Layers: 6, Heads: 6, Intermediate: 1024, Tied: true}, 8, 256},
 		{"100m", model.Fresh{Arch: "llama", Vocab: 32000, Hidden: 768, Layers: 12, Heads: 12, Intermediate: 2048, Tied: true}, 2, 512},
+		{"moe-1m", model.Fresh{Arch: "deepseek_v3", Vocab: 65, Hidden: 128, Layers: 4, Heads: 4, Intermediate: 344, Tied: true,
+			MLA: model.FreshMLA{KVLoRA: 48, Nope: 24, Rope: 8, V: 32},
+			MoE: model.FreshMoE{Experts: 8, Used: 2, Shared: 1, Intermediate: 112, DenseLayers: 1, Scale: 2.5}}, 12, 64},
+		{"moe-10m", model.Fresh{Arch: "deepseek_v3", Vocab: 65, Hidden: 384, Layers: 6, Heads: 6, Intermediate: 1024, Tied: true,
+			MLA: model.FreshMLA{KVLoRA: 128, Nope: 48, Rope: 16, V: 64},
+			MoE: model.FreshMoE{Experts: 16, Used: 4, Shared: 1, Intermediate: 192, DenseLayers: 1, Scale: 2.5}}, 8, 256},
 	} {
 		for _, compute := range []tensor.Compute{tensor.F32, tensor.BF16} {
 			b.Run(c.name+"/"+compute.String(), func(b *testing.B) { benchLearn(b, c.f, c.batch, c.seq, compute) })

@@ -1,8 +1,8 @@
 // Package data makes training batches of text, conversations, tables and token files: read, tokenised, shuffled, mixed, packed and masked.
 //
-// A record source (text, JSONL, Parquet) is tokenised once into a Store (token files mapped into memory) or, as a Lazy corpus, each time a document is
-// asked for. A Loader draws from several corpora by weight and yields batches. What it yields depends on the files, the configuration and the
-// seed, never on the number of threads; its Cursor is a few numbers from which the very same batches follow.
+// The records of a source (text, JSONL, Parquet) are tokenised once into a Store (token files, or memory), or each time one is drawn. A Loader draws
+// from several sources by weight and yields batches. What it yields depends on the content of the files, the configuration and the seed, never on
+// the number of threads; its Cursor is a few numbers from which the very same batches follow. Files may be larger than memory.
 package data
 
 // Ignore is the label of a token that is not to be learnt.

@@ -85,9 +85,9 @@ func newStore(parts []part) (*Store, error) {
 	return s, nil
 }
 
-// OpenStore opens a token file, a folder of token files or a glob pattern of them, in the order of their names: Penny's own files (see
-// WriteStore), or files of plain tokens as nanoGPT and llm.c write them (.bin), which hold one document each unless end >= 0, the token that ends every
-// document. Width is the bytes of a token in a file that does not say; 0 is 2.
+// OpenStore opens a token file, a folder of token files or a glob pattern of them, in the order of their names: Penny's own files, or files of plain
+// tokens as nanoGPT and llm.c write them (.bin), which hold one document each unless end >= 0, the token that ends every document. Width is the
+// bytes of a token in a file that does not say; 0 is 2.
 func OpenStore(path string, width int, end int32) (*Store, error) {
 	files, err := tokenFiles(path)
 	if err != nil {

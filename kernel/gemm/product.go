@@ -366,8 +366,12 @@ func (p *product) prefetch(b block, r int, s span, then block, at int) {
 // tile makes p.t the tile of X from row r of the block on, over a span of K, against the panels of the block's columns.
 func (p *product) tile(b block, r int, s span) {
 	rows, steps := min(tileRows, b.rows-r), (s.to-s.from)*p.f.lines
+	lanes := ptr(p.s.lanes)
+	if at := r * b.lanesRow(); at < len(p.s.lanes) { // else the block is one whose tiles fold at once; but a pointer must not lie outside
+		lanes = unsafe.Add(lanes, at)
+	}
 	p.t = tile{
-		lanes: unsafe.Add(ptr(p.s.lanes), r*b.lanesRow()), lanesRow: uintptr(b.lanesRow()), x: p.activations(b.row+r, rows, s),
+		lanes: lanes, lanesRow: uintptr(b.lanesRow()), x: p.activations(b.row+r, rows, s),
 		w: ptr(p.s.panels), wRep: uintptr(steps * panelStep), steps: steps, reps: ceil(b.cols, panelCols), rows: rows, cont: s.from,
 	}
 }

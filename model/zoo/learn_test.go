@@ -101,7 +101,7 @@ func randomBatch(r *rand.Rand, n, vocab int) []model.Sequence {
 }
 
 // learnt gives the gradients of a batch, cut into micro-batches, of a network of made-up weights.
-func learnt(t *testing.T, c *model.Config, batch []model.Sequence, micro int, o model.LearnOptions) (grads [][]float32, loss float64) {
+func learnt(t *testing.T, c *model.Config, batch []model.Sequence, micro int, o model.LearnOptions) (_ [][]float32, loss float64) {
 	t.Helper()
 	config := *c
 	l, err := LearnNew(&config, model.SyntheticWeights(func(string, []int) dtype.Type { return dtype.F32 }), o)
@@ -117,10 +117,7 @@ func learnt(t *testing.T, c *model.Config, batch []model.Sequence, micro int, o 
 		}
 		loss = l.Finish().Loss
 	}
-	for _, p := range l.Params() {
-		grads = append(grads, p.Grad)
-	}
-	return grads, loss
+	return gradients(l), loss
 }
 
 // TestLearnExact: the gradients are the same bits on any number of threads, at every level, however a batch is cut, and whether layers are run

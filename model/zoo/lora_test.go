@@ -12,6 +12,7 @@ import (
 	"github.com/pennyml/penny/dtype"
 	"github.com/pennyml/penny/format/safetensors"
 	"github.com/pennyml/penny/model"
+	"github.com/pennyml/penny/tensor"
 )
 
 // TestLoRA: at first the network is what it was; only what was added learns, of every target; merged, the network says the same as with it.
@@ -58,6 +59,48 @@ func TestLoRA(t *testing.T) {
 			t.Errorf("sequence %d: merged, log-probabilities differ by %v", i, d)
 		}
 	}
+}
+
+// TestLoRABF16: every family's linear layers learn by additions, and the sampler sees them.
+func TestLoRABF16(t *testing.T) {
+	for _, arch := range families {
+		r := rand.New(rand.NewPCG(7, 8))
+		c := randomConfig(r, arch)
+		l, err := LearnNew(c, model.SyntheticWeights(func(string, []int) dtype.Type { return dtype.F32 }),
+			model.LearnOptions{Compute: tensor.BF16, LoRA: &model.LoRA{Rank: 2, Alpha: 4, Seed: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		batch := randomBatch(r, 3, c.Vocab)
+		var losses []float64
+		for range 8 {
+			s, err := l.Accumulate(batch, &model.CrossEntropy{Weight: 0.01})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Finish()
+			losses = append(losses, s.Loss)
+			step := 0.3 / norm(gradients(l))
+			for _, p := range l.Params() {
+				for i, g := range p.Grad {
+					p.Value[i] -= float32(step) * g
+				}
+			}
+			l.Updated()
+		}
+		if losses[7] >= losses[0] {
+			t.Errorf("%s: losses %v", arch, losses)
+		}
+		checkSampler(t, l, batch)
+	}
+}
+
+func gradients(l *model.Learner) (gs [][]float32) {
+	for _, p := range l.Params() {
+		gs = append(gs, p.Grad)
+	}
+	return gs
 }
 
 func logprobs(t *testing.T, l *model.Learner, batch []model.Sequence) [][]float32 {

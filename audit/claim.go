@@ -55,7 +55,10 @@ func (d *Data) Find(name string) (*Claim, error) {
 	var best []*Claim
 	score := 0
 	for _, c := range d.Claims {
-		sc := max(match(n, normal(c.ID)), match(n, normal(c.Name)))
+		sc := max(match(n, normal(c.ID)), match(n, normal(c.Name)), matchWords(name, normal(c.ID)), matchWords(name, normal(c.Name)))
+		if slices.Contains(strings.Split(c.ID, "-"), n) { // a whole word of the name
+			sc = max(sc, 650)
+		}
 		if c.reading() && normal(c.ID) != n {
 			sc -= 300
 		}
@@ -96,6 +99,17 @@ func match(query, name string) int {
 		return 400 - slips
 	}
 	return 0
+}
+
+// matchWords scores a query of several words that all stand in a name: "llama 405".
+func matchWords(query, name string) int {
+	words := strings.FieldsFunc(strings.ToLower(query), func(r rune) bool { return r == ' ' || r == '-' || r == '_' || r == '/' })
+	for _, w := range words {
+		if len(words) < 2 || !strings.Contains(name, normal(w)) {
+			return 0
+		}
+	}
+	return 500
 }
 
 // distance is Levenshtein's.

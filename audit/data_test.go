@@ -101,12 +101,12 @@ func TestSettings(t *testing.T) {
 func TestFind(t *testing.T) {
 	d := load(t)
 	for name, want := range map[string]string{"deepseek-v3": "deepseek-v3", "DeepSeek V3": "deepseek-v3", "deepsek-v3": "deepseek-v3", "v3": "deepseek-v3", "llama 3.1 405b": "llama-3.1-405b", "405b": "llama-3.1-405b",
-		"kimi": "kimi-k2", "gpt4": "gpt-4", "grok 3": "grok-3", "sky-t1": "sky-t1", "reading-llama31-8b": "reading-llama31-8b"} {
+		"kimi": "kimi-k2", "gpt4": "gpt-4", "grok 3": "grok-3", "sky-t1": "sky-t1", "llama 405": "llama-3.1-405b", "r1": "deepseek-r1-rl", "qwen 235": "qwen3-235b", "reading-llama31-8b": "reading-llama31-8b"} {
 		if c, err := d.Find(name); err != nil || c.ID != want {
 			t.Errorf("%q: %v, %v; want %s", name, c, err, want)
 		}
 	}
-	for _, name := range []string{"", "elephant", "qwen3"} {
+	for _, name := range []string{"", "elephant", "qwen3", "llama 70b", "-", "- -"} {
 		if c, err := d.Find(name); err == nil {
 			t.Errorf("%q found %s", name, c.ID)
 		}

@@ -39,7 +39,7 @@ func (d *documents) item(k uint64) ([]Sequence, error) {
 	for _, s := range d.ready[k-d.first] {
 		fit, err := d.fit(s)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("document %d: %w", d.order.at(k)+1, err)
 		}
 		pieces = append(pieces, fit...)
 	}
@@ -84,7 +84,7 @@ func (d *documents) fit(s Sequence) ([]Sequence, error) {
 		}
 		switch long {
 		case "error":
-			return nil, fmt.Errorf("a document of %d tokens where a row holds %d", len(s.IDs), d.length)
+			return nil, fmt.Errorf("%d tokens where a row holds %d", len(s.IDs), d.length)
 		case "drop":
 			d.drop(s)
 			return nil, nil

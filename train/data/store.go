@@ -3,6 +3,7 @@ package data
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -180,31 +181,50 @@ func (s *Store) Read(i int) ([]Sequence, error) {
 	return []Sequence{out}, err
 }
 
-// Keys yields the content key of each document.
+// Keys yields the content key of each document; of files that hold none, a hash of its tokens.
 func (s *Store) Keys() iter.Seq2[uint64, error] {
 	return func(yield func(uint64, error) bool) {
 		for i := range s.parts {
 			p := &s.parts[i]
-			if p.keys == nil {
-				for d := range p.docs {
-					if !yield(mix(uint64(p.firstDoc+d)), nil) {
-						return
-					}
-				}
-				continue
+			next := p.hashes()
+			if p.keys != nil {
+				next = p.storedKeys()
 			}
-			r := bufio.NewReaderSize(io.NewSectionReader(p.keys, 0, p.keys.Size()), 1<<16)
-			var b [8]byte
 			for range p.docs {
-				_, err := io.ReadFull(r, b[:])
+				key, err := next()
 				if err != nil {
 					err = fmt.Errorf("%s: %w", p.name, err)
 				}
-				if !yield(binary.LittleEndian.Uint64(b[:]), err) || err != nil {
+				if !yield(key, err) || err != nil {
 					return
 				}
 			}
 		}
+	}
+}
+
+// storedKeys reads one key after the other.
+func (p *part) storedKeys() func() (uint64, error) {
+	r := bufio.NewReaderSize(io.NewSectionReader(p.keys, 0, p.keys.Size()), 1<<16)
+	var b [8]byte
+	return func() (uint64, error) {
+		_, err := io.ReadFull(r, b[:])
+		return binary.LittleEndian.Uint64(b[:]), err
+	}
+}
+
+// hashes hashes one document after the other.
+func (p *part) hashes() func() (uint64, error) {
+	doc, lo := 0, int64(0)
+	return func() (uint64, error) {
+		hi, err := p.end(doc)
+		if err != nil {
+			return 0, err
+		}
+		h := sha256.New()
+		_, err = io.Copy(h, io.NewSectionReader(p.tokens, p.width*lo, p.width*(hi-lo)))
+		doc, lo = doc+1, hi
+		return binary.LittleEndian.Uint64(h.Sum(nil)), err
 	}
 }
 

@@ -172,6 +172,25 @@ func TestPlainTokens(t *testing.T) {
 	}
 }
 
+// TestPlainKeys: documents of a plain file with the same tokens have the same key, others another.
+func TestPlainKeys(t *testing.T) {
+	s, err := OpenStore(write(t, "a.bin", "\x01\x00\x09\x00"+"\x02\x00\x09\x00"+"\x01\x00\x09\x00"+"\x01\x00"), 2, 9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var keys []uint64
+	for key, err := range s.Keys() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) != 4 || keys[0] != keys[2] || keys[0] == keys[1] || keys[3] == keys[0] || keys[3] == keys[1] {
+		t.Errorf("keys %x", keys)
+	}
+}
+
 // FuzzTokenFile: whatever a token file holds, reading it gives tokens or an error.
 func FuzzTokenFile(f *testing.F) {
 	dir := f.TempDir()
@@ -212,6 +231,8 @@ func FuzzTokenFile(f *testing.F) {
 			t.Error(err)
 		}
 		_, _ = s.cuts(0, s.Tokens())
+		for range s.Keys() {
+		}
 	})
 }
 

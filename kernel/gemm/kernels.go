@@ -81,6 +81,8 @@ type kernels struct {
 	pairs             bool
 	// interleave writes lines of 16 pairs, step bytes apart, from the values of two rows.
 	interleave func(dst, even, odd unsafe.Pointer, lines int, step uintptr)
+	// widenSwapped writes the values of groups of 8 bf16 as f32, neighbours swapped: for levels without pairs.
+	widenSwapped func(dst, src unsafe.Pointer, groups int)
 	// deal copies steps rows, srcStep bytes apart, of 6 elements for each tile; those of a tile are 6 elements apart, the tiles sweepTile.
 	deal func(dst, src unsafe.Pointer, tiles, steps int, srcStep uintptr)
 	// fold folds 4*groups lane sets into as many outputs.

@@ -37,7 +37,7 @@ var avx2 = &kernels{
 	sweep:     [tileRows + 1]func(*sweep){1: sweep1avx2, 2: sweep2avx2, 3: sweep3avx2, 4: sweep4avx2, 5: sweep5avx2, 6: sweep6avx2},
 	sweepPairs: [tileRows + 1]func(*sweep){1: sweepFlush1avx2, 2: sweepFlush2avx2, 3: sweepFlush3avx2, 4: sweepFlush4avx2, 5: sweepFlush5avx2,
 		6: sweepFlush6avx2},
-	deal: dealSSE,
+	deal: dealSSE, widenSwapped: widenSwappedAVX2,
 	fold: foldAVX2,
 }
 
@@ -145,3 +145,6 @@ func interleaveAVX512(dst, even, odd unsafe.Pointer, lines int, step uintptr)
 
 //go:noescape
 func dealSSE(dst, src unsafe.Pointer, tiles, steps int, srcStep uintptr)
+
+//go:noescape
+func widenSwappedAVX2(dst, src unsafe.Pointer, groups int)

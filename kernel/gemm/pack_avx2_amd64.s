@@ -378,3 +378,21 @@ tile:
 	DECQ   R11
 	JNZ    step
 	RET
+
+// func widenSwappedAVX2(dst, src unsafe.Pointer, groups int)
+TEXT ·widenSwappedAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ groups+16(FP), CX
+
+next:
+	VPMOVZXWD (SI), Y0
+	VPSLLD    $16, Y0, Y0
+	VPSHUFD   $0xB1, Y0, Y0
+	VMOVUPS   Y0, (DI)
+	ADDQ      $16, SI
+	ADDQ      $32, DI
+	DECQ      CX
+	JNZ       next
+	VZEROUPPER
+	RET

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/pennyml/penny/dtype"
+	"github.com/pennyml/penny/kernel/vec"
 )
 
 // chunk is the steps that are packed at a time. Step i takes row[i] of B; a step of pairs the row after that too, if both[i], or else a row of +0.
@@ -123,7 +124,7 @@ func (o *outer) packA(s *Scratch, c *chunk, i0, i1 int) {
 			if o.level.pairs {
 				o.level.pairUp(elements, line, row, o.columnsOfA(c.second(j), i0, i1))
 			} else {
-				widen(s.elements[:i1-i0], row)
+				vec.BF16ToF32(s.elements[:i1-i0], row)
 			}
 			o.tiles(dst[j*tileRows:], elements, i1-i0, 1, 0)
 		}
@@ -132,6 +133,17 @@ func (o *outer) packA(s *Scratch, c *chunk, i0, i1 int) {
 
 // packRow writes a row of A, for the chunk's steps.
 func (o *outer) packRow(dst []float32, c *chunk, row []uint16) {
+	if !o.level.pairs && c.row[c.n-2] >= 0 { // whole pairs, the second value first
+		row = row[c.row[1]:][:c.n]
+		whole := c.n &^ 7
+		if whole > 0 {
+			o.level.widenSwapped(unsafe.Pointer(&dst[0]), unsafe.Pointer(&row[0]), whole/8)
+		}
+		for i := whole; i < c.n; i++ {
+			dst[i] = dtype.BF16ToF32(row[i^1])
+		}
+		return
+	}
 	value := func(r int) uint32 {
 		if r < 0 {
 			return 0
@@ -154,12 +166,6 @@ func (o *outer) columnsOfA(r, i0, i1 int) []uint16 {
 		return zeros[:i1-i0]
 	}
 	return o.bf16[r*o.aStep+i0:][:i1-i0]
-}
-
-func widen(dst []float32, src []uint16) {
-	for i, v := range src {
-		dst[i] = dtype.BF16ToF32(v)
-	}
 }
 
 // tiles deals out steps rows of n elements, srcStep bytes apart, to the tiles.

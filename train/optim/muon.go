@@ -132,16 +132,36 @@ func (z *orthogonalizer) orthogonalize(workers []orthogonalizer, each spread) {
 	z.turn(z.u, z.x, each)
 }
 
-// mulT writes m·mᵀ to y, m of z.rows rows and k columns.
+// How mulT divides its work: blocks of columns, and the tiles of rows of packed activations.
+const (
+	blockCols = 96
+	tileRows  = 6
+)
+
+// mulT writes m·mᵀ to y, m of z.rows rows and k columns: what lies on and below the diagonal is multiplied, and then mirrored.
 func (z *orthogonalizer) mulT(y, m []float32, k int, workers []orthogonalizer, each spread) {
-	x := gemm.Packed{M: z.rows, K: k, F32: z.packed[:gemm.PackedLenF32(z.rows, k)]}
-	each(z.rows, 16, func(_, lo, hi int) {
+	rows := z.rows
+	packed := z.packed[:gemm.PackedLenF32(rows, k)]
+	each(rows, tileRows, func(_, lo, hi int) {
 		for r := lo; r < hi; r++ {
-			gemm.PackF32Row(x.F32, m[r*k:][:k], r, z.rows)
+			gemm.PackF32Row(packed, m[r*k:][:k], r, rows)
 		}
 	})
 	w := gemm.Weights{Type: dtype.F32, Data: bytesOf(m), K: k}
-	each(z.rows, 16, func(worker, lo, hi int) { gemm.Mul(y, z.rows, x, w, lo, hi, workers[worker].gemm()) })
+	each((rows+blockCols-1)/blockCols, 1, func(worker, lo, hi int) {
+		for b := lo; b < hi; b++ {
+			from := b * blockCols // a whole number of tiles
+			x := gemm.Packed{M: rows - from, K: k, F32: packed[gemm.PackedLenF32(from, k):]}
+			gemm.Mul(y[from*rows:], rows, x, w, from, min(from+blockCols, rows), workers[worker].gemm())
+		}
+	})
+	each(rows, 16, func(_, lo, hi int) {
+		for r := lo; r < hi; r++ {
+			for c := r + 1; c < rows; c++ {
+				y[r*rows+c] = y[c*rows+r]
+			}
+		}
+	})
 }
 
 // turn copies src to dst; of a tall matrix it copies the transpose, there and back.

@@ -56,6 +56,9 @@ func (r *Recipe) DryRun(o Options) (*Plan, error) {
 	}
 	defer os.RemoveAll(vocab)
 	x := &runner{Recipe: r, o: o}
+	if err := x.traces(); err != nil {
+		return nil, err
+	}
 	x.session.Pool, x.session.VocabDir, x.session.Cache = pool, vocab, o.Cache
 	notes, err := train.WriteVocabulary(vocab, &r.Tokenizer, &r.Model, r.Stages[0].Data, nil)
 	if err != nil {

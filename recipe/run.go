@@ -14,6 +14,7 @@ import (
 	"github.com/pennyml/penny/model/zoo"
 	"github.com/pennyml/penny/run"
 	"github.com/pennyml/penny/run/tensorboard"
+	"github.com/pennyml/penny/task"
 	"github.com/pennyml/penny/train"
 )
 
@@ -27,6 +28,8 @@ type Options struct {
 	Roof    float64 // the machine's measured FLOP/s; 0: utilisation is not shown
 	View    run.View
 	Notes   func(string) // is told what is worth knowing
+
+	OpenTask func(spec string) (task.Task, error) // by its spec; nil: recipes with tasks cannot be run
 }
 
 // Result is what a run came to.
@@ -94,6 +97,9 @@ func (x *runner) open() error {
 	}
 	m, err := run.NewManifest(x.Name, "train", x.o.Version, x.o.Threads)
 	if err != nil {
+		return err
+	}
+	if err := x.traces(); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(x.o.Dir, 0o777); err != nil {
@@ -168,6 +174,9 @@ func (x *runner) reopen() error {
 		return fmt.Errorf("%s: %w", x.o.Dir, err)
 	}
 	x.Recipe = kept
+	if err := x.traces(); err != nil {
+		return err
+	}
 	if x.dir, err = run.Open(x.o.Dir); err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func (t *Tokenizer) learn(c data.Config, dirs []string) ([]byte, error) {
 func DataFiles(c data.Config, dirs []string) ([]string, error) {
 	var files []string
 	for _, s := range slices.Concat(c.Sources, c.Val.Sources) {
-		found, err := data.Find(s.Files, dirs)
+		found, err := data.Find(s.Paths(), dirs)
 		if err != nil {
 			return nil, err
 		}

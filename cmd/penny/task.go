@@ -204,6 +204,27 @@ func (g *taskGrader) close() {
 	}
 }
 
+// taskOpener opens tasks for who runs recipes, and closes what they have started.
+type taskOpener struct {
+	data string
+	list []*taskGrader
+}
+
+func (o *taskOpener) open(spec string) (task.Task, error) {
+	g, err := openTask(spec, o.data)
+	if err != nil {
+		return nil, err
+	}
+	o.list = append(o.list, g)
+	return g.Task, nil
+}
+
+func (o *taskOpener) close() {
+	for _, g := range o.list {
+		g.close()
+	}
+}
+
 // one grades a line: a problem with the model's text, or the id of a problem in a data set with it.
 func (g *taskGrader) one(line []byte) (gradeResult, error) {
 	var l struct {

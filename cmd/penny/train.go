@@ -27,6 +27,7 @@ type trainCmd struct {
 	Resume  bool     `help:"Go on with the run in the directory, from its last checkpoint."`
 	Threads int      `short:"t" default:"0" help:"Worker threads (0: one for each core). Any number gives the same bits."`
 	DryRun  bool     `name:"dry-run" help:"Show the resolved recipe, memory, operations, expected time and cost, and do nothing."`
+	Data    string   `env:"PENNY_DATA" type:"path" help:"The folder with the data sets of tasks."`
 	JSON    bool     `help:"Print one JSON object at the end."`
 }
 
@@ -48,7 +49,9 @@ func (c *trainCmd) Run() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	options := recipe.Options{Dir: c.Out, Resume: c.Resume, Version: version, Threads: c.Threads, Cache: filepath.Join(h, "tokens"), Roof: arithmeticRoof(c.Threads, r.Precision),
+	tasks := taskOpener{data: c.Data}
+	defer tasks.close()
+	options := recipe.Options{OpenTask: tasks.open, Dir: c.Out, Resume: c.Resume, Version: version, Threads: c.Threads, Cache: filepath.Join(h, "tokens"), Roof: arithmeticRoof(c.Threads, r.Precision),
 		View:  view.New(os.Stderr, view.Options{Title: r.About}),
 		Notes: func(s string) { fmt.Fprintln(os.Stderr, "note:", s) }}
 	if c.DryRun {

@@ -53,7 +53,14 @@ type Val struct {
 
 // Source names files and says how they are read.
 type Source struct {
-	Files  Paths  `yaml:"files"`  // paths or patterns
+	Files Paths `yaml:"files"` // paths or patterns
+	// Task in place of files makes them: so many (Count) demonstrations of the training problems of a task, as JSON lines with prompt and completion.
+	// Seed is of the problems and the demonstrations; 0 is the run's.
+	Task  string `yaml:"task"`
+	Count int    `yaml:"count"`
+	Seed  uint64 `yaml:"seed"`
+	Made  string `yaml:"-"` // the file, once it has been made
+
 	Format string `yaml:"format"` // text, jsonl (also JSON lists, packed), parquet, tokens; by default what the names say
 	// Weight is the share of the tokens that is drawn from this source. With no weights the sources are one.
 	Weight float64 `yaml:"weight"`
@@ -146,7 +153,7 @@ func (c Config) meaning() Config {
 	c.Sources, c.Val.Sources = slices.Clone(c.Sources), slices.Clone(c.Val.Sources)
 	for _, list := range [][]Source{c.Sources, c.Val.Sources} {
 		for i := range list {
-			list[i].Files = nil
+			list[i].Files, list[i].Made = nil, ""
 		}
 	}
 	return c
@@ -223,10 +230,26 @@ func (c *Config) checkWeights() error {
 	return nil
 }
 
+// Paths are the files that the source is read from.
+func (s *Source) Paths() Paths {
+	if s.Made != "" {
+		return Paths{s.Made}
+	}
+	return s.Files
+}
+
 func (s *Source) validate() error {
 	switch {
-	case len(s.Files) == 0:
+	case s.Task == "" && len(s.Files) == 0:
 		return errors.New("files: none")
+	case s.Task != "" && len(s.Files) > 0:
+		return errors.New("files and task: one or the other")
+	case s.Task != "" && s.Count < 1:
+		return fmt.Errorf("count: %d demonstrations of task %s", s.Count, s.Task)
+	case s.Task == "" && (s.Count != 0 || s.Seed != 0):
+		return errors.New("count and seed are of a task")
+	case s.Task != "" && s.Format != "" && s.Format != formatJSONL:
+		return fmt.Errorf("format: %q, but demonstrations are jsonl", s.Format)
 	case s.Weight < 0:
 		return fmt.Errorf("weight: %v is negative", s.Weight)
 	case !slices.Contains([]string{"", formatText, formatJSONL, formatParquet, formatTokens}, s.Format):

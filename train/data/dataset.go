@@ -56,7 +56,7 @@ func (d *Dataset) open() error {
 	var every []string
 	for i := range all {
 		var err error
-		if paths[i], err = Find(all[i].Files, d.options.Dirs); err != nil {
+		if paths[i], err = Find(all[i].Paths(), d.options.Dirs); err != nil {
 			return err
 		}
 		every = append(every, paths[i]...)
@@ -127,7 +127,7 @@ func (d *Dataset) add(s *Source, paths []string, files []File, isVal bool) error
 	if isVal {
 		fraction = 0
 	}
-	train, val := source{name: s.Files[0], weight: s.Weight}, source{name: s.Files[0]}
+	train, val := source{name: s.Paths()[0], weight: s.Weight}, source{name: s.Paths()[0]}
 	if d.config.windowed() {
 		store := c.(*Store)
 		at := int64(float64(store.tokens) * (1 - fraction))
@@ -189,7 +189,7 @@ func (d *Dataset) corpus(s *Source, paths []string, files []File) (keyed, error)
 			return nil, errors.New("token files cannot be kept without the tokenizer's identity")
 		}
 		settings := *s
-		settings.Files, settings.Weight = nil, 0
+		settings.Files, settings.Made, settings.Weight = nil, "", 0
 		key = digest(storeVersion, format, settings, d.config.BOS, d.config.EOS, d.config.Turns, d.vocab.ID, contents(files))
 	}
 	st, err := build(readers, e, dir, key, files, d.options.Threads)

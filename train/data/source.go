@@ -49,7 +49,7 @@ func (s *Source) texts(dirs []string, yield func(string, error) bool) bool {
 		yield("", err)
 		return false
 	}
-	paths, err := Find(s.Files, dirs)
+	paths, err := Find(s.Paths(), dirs)
 	if err != nil {
 		return fail(err)
 	}

@@ -11,7 +11,11 @@ func (r *Recipe) continues(next *Recipe) error {
 	r.Budget, r.Checkpoint, r.Export = next.Budget, next.Checkpoint, next.Export
 	r.Batch.Micro = next.Batch.Micro
 	for i := range min(len(r.Stages), len(next.Stages)) {
-		r.Stages[i].Budget, r.Stages[i].Batch.Micro = next.Stages[i].Budget, next.Stages[i].Batch.Micro
+		was, now := &r.Stages[i], &next.Stages[i]
+		was.Budget, was.Batch.Micro = now.Budget, now.Batch.Micro
+		if was.RL != nil && now.RL != nil {
+			was.RL.Sequences = now.RL.Sequences
+		}
 	}
 	was, err := r.YAML()
 	if err != nil {

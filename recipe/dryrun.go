@@ -104,6 +104,11 @@ func (x *runner) plan(p *Plan, c *model.Config, stage *Stage) error {
 	if err != nil {
 		return err
 	}
+	if stage.Kind == train.RL {
+		p.Notes = append(p.Notes, fmt.Sprintf("stage %s: how long answers will be is not known, so neither is what it takes; its budget bounds it", stage.Name))
+		p.Stages = append(p.Stages, StagePlan{Name: stage.Name, Steps: stage.Budget.Steps, Memory: p.PeakMemory, EndsBy: "budget"})
+		return nil
+	}
 	work, err := x.session.Forecast(c, &stage.Settings)
 	if err != nil {
 		return err

@@ -4,6 +4,8 @@ import (
 	"reflect"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/pennyml/penny/rl"
 )
 
 // YAML is the resolved recipe as a file that gives the same run. Values that are zero, and are where a file says nothing, are left out; a stage says what it
@@ -14,7 +16,7 @@ func (r *Recipe) YAML() ([]byte, error) {
 	all := encode(reflect.ValueOf(top), reflect.ValueOf(defaults()), bothZero)
 	var list []yaml.MapSlice
 	for i := range stages {
-		list = append(list, encode(reflect.ValueOf(stages[i]), reflect.ValueOf(Stage{Settings: r.Settings}), same))
+		list = append(list, encode(reflect.ValueOf(stages[i]), reflect.ValueOf(Stage{Settings: r.Settings, RL: r.RL}), same))
 	}
 	all = append(all, yaml.MapItem{Key: "stages", Value: list})
 	return yaml.MarshalWithOptions(all, yaml.Indent(2), yaml.IndentSequence(true))
@@ -58,7 +60,11 @@ func plain(v reflect.Value) any {
 		}
 		return plain(v.Elem())
 	case reflect.Struct:
-		return encode(v, reflect.Zero(v.Type()), bothZero)
+		base := reflect.Zero(v.Type())
+		if v.Type() == reflect.TypeFor[rl.Config]() {
+			base = reflect.ValueOf(rl.DefaultConfig())
+		}
+		return encode(v, base, bothZero)
 	case reflect.Slice, reflect.Array:
 		list := make([]any, v.Len())
 		for i := range list {

@@ -38,7 +38,7 @@ func suggestion(t reflect.Type, path, key string) string {
 			best, least = k, d
 		}
 	})
-	if least > max(1, len(key)/3) {
+	if least > len(key)/3 {
 		if elsewhere := places(reflect.TypeFor[Recipe](), "", key, nil); len(elsewhere) > 0 {
 			return "did you mean " + strings.Join(elsewhere, " or ") + "?"
 		}

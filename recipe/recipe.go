@@ -12,6 +12,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/pennyml/penny/rl"
 	"github.com/pennyml/penny/tensor"
 	"github.com/pennyml/penny/train"
 )
@@ -30,13 +31,15 @@ type Recipe struct {
 	Export     train.Export     `yaml:"export"`
 
 	train.Settings `yaml:",inline"` // of all stages, unless a stage says otherwise
-	Stages         []Stage          `yaml:"stages"` // none: one of the kind pretrain
+	RL             *rl.Config       `yaml:"rl,omitempty"` // likewise, of the kind rl
+	Stages         []Stage          `yaml:"stages"`       // none: one of the kind pretrain
 }
 
 // Stage is a part of a run.
 type Stage struct {
 	train.Stage    `yaml:",inline"`
 	train.Settings `yaml:",inline"`
+	RL             *rl.Config `yaml:"rl,omitempty"`
 }
 
 func defaults() Recipe {
@@ -92,7 +95,7 @@ func (r *Recipe) decode(s source, m *ast.MappingNode) error {
 		return s.errorf(stages, "stages: want a list, found %s", text(stages))
 	}
 	for i, n := range list.Values {
-		stage := Stage{Settings: r.Settings}
+		stage := Stage{Settings: r.Settings, RL: r.RL}
 		if err := s.decode(n, reflect.ValueOf(&stage).Elem(), fmt.Sprintf("stages[%d]", i)); err != nil {
 			return err
 		}
@@ -131,7 +134,12 @@ func (r *Recipe) resolve() error {
 		for _, k := range s.Settings.Validate(&s.Stage) {
 			note(key(k.Key), k.Err)
 		}
-		endless := s.Budget == (train.Budget{}) && s.Data.Epochs == 0
+		if s.Kind == train.RL && s.RL == nil {
+			note(key("rl"), errors.New("a stage of reinforcement learning needs the section rl, with a task at least"))
+		} else if s.Kind == train.RL {
+			note(key("rl"), s.RL.Validate())
+		}
+		endless := s.Budget == (train.Budget{}) && (s.Data.Epochs == 0 || s.Kind == train.RL)
 		if endless && i < len(r.Stages)-1 {
 			note(key("budget"), errors.New("nothing ends the stage: give it a budget, or its data epochs"))
 		} else if endless && r.Budget == (train.Budget{}) {
@@ -139,7 +147,7 @@ func (r *Recipe) resolve() error {
 		}
 	}
 	if len(r.Stages) == 1 {
-		r.Settings = r.Stages[0].Settings
+		r.Settings, r.RL = r.Stages[0].Settings, r.Stages[0].RL
 	}
 	return errors.Join(errs...)
 }

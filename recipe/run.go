@@ -147,7 +147,7 @@ func (x *runner) inputs(m *run.Manifest, recipe []byte, vocab string) error {
 	}
 	seen := map[string]bool{}
 	for _, s := range x.Stages {
-		files, err := train.DataFiles(s.Data, nil)
+		files, err := s.files()
 		if err != nil {
 			return err
 		}
@@ -248,7 +248,7 @@ func (x *runner) stage(ctx context.Context, i int, out string, export train.Expo
 	if err != nil {
 		return end, err
 	}
-	end, err = s.Learn(ctx, l, &stage.Stage, &stage.Settings, out, export)
+	end, err = s.Learn(ctx, l, &stage.Stage, &stage.Settings, out, export, x.lessons(l, stage))
 	return end, errors.Join(err, l.Close())
 }
 
@@ -261,6 +261,16 @@ func (x *runner) learner(stage *Stage) (*model.Learner, error) {
 	if x.from != "" && o.LoRA == nil {
 		return zoo.Learn(x.from, o)
 	}
+	return x.start(stage, nil)
+}
+
+// start is the network at the beginning of a stage.
+func (x *runner) start(stage *Stage, frozen func(name string) bool) (*model.Learner, error) {
+	o, err := x.options(stage)
+	if err != nil {
+		return nil, err
+	}
+	o.Frozen = frozen
 	if x.session.Base != "" {
 		return zoo.LearnAs(x.session.Base, stage.stretch, o)
 	}

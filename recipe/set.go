@@ -27,6 +27,9 @@ func (r *Recipe) set(setting string) error {
 		return fmt.Errorf("setting %q: the value is no YAML", setting)
 	}
 	n, path := m.Values[0].Value, strings.FieldsFunc(key, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
+	if path[0] == "rl" {
+		return r.setRL(s, path, n)
+	}
 	if err := s.place(reflect.ValueOf(r).Elem(), path, "", n); err != nil {
 		return err
 	}
@@ -37,6 +40,29 @@ func (r *Recipe) set(setting string) error {
 		if err := s.place(reflect.ValueOf(&r.Stages[i].Settings).Elem(), path, fmt.Sprintf("stages[%d]", i), n); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// setRL sets a key of reinforcement learning, in all stages that have any.
+func (r *Recipe) setRL(s source, path []string, n ast.Node) error {
+	found := r.RL != nil
+	if found {
+		if err := s.place(reflect.ValueOf(r).Elem(), path, "", n); err != nil {
+			return err
+		}
+	}
+	for i := range r.Stages {
+		if r.Stages[i].RL == nil {
+			continue
+		}
+		found = true
+		if err := s.place(reflect.ValueOf(&r.Stages[i]).Elem(), path, fmt.Sprintf("stages[%d]", i), n); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return fmt.Errorf("%s: the recipe has no section rl", s.name)
 	}
 	return nil
 }

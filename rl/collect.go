@@ -2,6 +2,7 @@ package rl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -91,14 +92,13 @@ type sampler struct {
 	task     task.Task
 	text     Text
 	params   sample.Params
-	group    int
 	most     int // tokens
 	recorder Recorder
 }
 
-// try samples a group for each problem; seed is that of answer i to problem p.
-func (s *sampler) try(ctx context.Context, ps []task.Problem, seed func(p, i int) uint64) ([]*Tried, error) {
-	before := s.recorder.Enter(ledger.Rollout)
+// try samples a group of n answers to each problem; seed is that of answer i to problem p.
+func (s *sampler) try(ctx context.Context, ps []task.Problem, n int, purpose ledger.Purpose, seed func(p, i int) uint64) ([]*Tried, error) {
+	before := s.recorder.Enter(purpose)
 	defer s.recorder.Enter(before)
 	tried, groups := make([]*Tried, len(ps)), make([]engine.Group, len(ps))
 	for i, p := range ps {
@@ -106,8 +106,8 @@ func (s *sampler) try(ctx context.Context, ps []task.Problem, seed func(p, i int
 		if err != nil {
 			return nil, fmt.Errorf("rl: problem %s: %w", p.ID, err)
 		}
-		tried[i] = &Tried{Problem: p, Prompt: ids, Attempts: make([]Attempt, s.group)}
-		groups[i] = engine.Group{Prompt: ids, Samples: s.group, MaxTokens: s.most, Params: s.params, IsEnd: s.text.IsEnd, Seed: func(j int) uint64 { return seed(i, j) }}
+		tried[i] = &Tried{Problem: p, Prompt: ids, Attempts: make([]Attempt, n)}
+		groups[i] = engine.Group{Prompt: ids, Samples: n, MaxTokens: s.most, Params: s.params, IsEnd: s.text.IsEnd, Seed: func(j int) uint64 { return seed(i, j) }}
 	}
 	g := newGrading(s.task, s.text)
 	stats, err := s.rollouts.Run(ctx, groups, func(r engine.Rollout) error {
@@ -115,13 +115,19 @@ func (s *sampler) try(ctx context.Context, ps []task.Problem, seed func(p, i int
 		a.Rollout = r
 		return g.add(tried[r.Group], a)
 	})
-	s.recorder.Enter(ledger.Reward) // what is left of it: most went on beside the sampling
+	if purpose == ledger.Rollout {
+		s.recorder.Enter(ledger.Reward) // what is left of it: most went on beside the sampling
+	}
 	if failed := g.wait(); err == nil {
 		err = failed
 	}
 	perKey := s.config.FLOPs(1) - s.config.FLOPs(0)
 	ran := int64(stats.PrefillTokens + stats.DecodeTokens)
-	s.recorder.Spend(ledger.Rollout, (s.config.FLOPs(0)-perKey)*ran+perKey*stats.Attended, ran)
+	flops := (s.config.FLOPs(0)-perKey)*ran + perKey*stats.Attended
+	s.recorder.Spend(purpose, flops, ran)
+	if err != nil && flops > 0 {
+		err = errors.Join(err, s.recorder.Discard(purpose, flops, ran, "stopped"))
+	}
 	return tried, err
 }
 

@@ -2,6 +2,7 @@ package rl
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/pennyml/penny/sample"
 )
@@ -26,8 +27,8 @@ type Config struct {
 	Banned      []string `yaml:"banned"`    // tokens that are never drawn
 	Sequences   int      `yaml:"sequences"` // answers under way at a time; no bit depends on it
 
-	Algorithm   string  `yaml:"algorithm"`
-	Settings    any     `yaml:"-"`           // the algorithm's parameters; a recipe has them beside its name
+	Algorithm   string `yaml:"algorithm"`
+	Knobs       `yaml:",inline"`
 	Mu          int     `yaml:"mu"`          // how often each batch is learnt from
 	Minibatches int     `yaml:"minibatches"` // updates that each such time is cut into
 	Entropy     float64 `yaml:"entropy"`     // bonus for each nat of a token's entropy
@@ -43,6 +44,14 @@ type Config struct {
 	MaskTruncated bool       `yaml:"mask_truncated"` // nothing is learnt of answers that were cut at max_tokens
 	Reward        string     `yaml:"reward"`         // task, or as a control: random
 	Degenerate    float64    `yaml:"degenerate"`     // a first batch with a larger share of groups without variance stops the run
+
+	HeldOut HeldOut `yaml:"heldout"`
+}
+
+// HeldOut is what an evaluation asks: always the same problems, from the part of the task that is never learnt from, with the same seeds.
+type HeldOut struct {
+	Problems int `yaml:"problems"`
+	Samples  int `yaml:"samples"` // answers to each
 }
 
 // Dynamic is DAPO's dynamic sampling: groups without variance are put aside and others sampled in their place.
@@ -60,7 +69,19 @@ type Curriculum struct {
 // DefaultConfig is what a recipe need not say.
 func DefaultConfig() Config {
 	return Config{Prompts: 32, Group: 16, MaxTokens: 256, Temperature: 1, Algorithm: "grpo", Mu: 1, Minibatches: 1, KL: KL{Estimator: K3},
-		Importance: Importance{Cap: defaultImportance, Low: 1 / defaultImportance}, Reward: RewardTask, Degenerate: 0.9, Curriculum: Curriculum{Revisit: 0.1}}
+		Importance: Importance{Cap: defaultImportance, Low: 1 / defaultImportance}, Reward: RewardTask, Degenerate: 0.9, Curriculum: Curriculum{Revisit: 0.1}, HeldOut: HeldOut{Problems: 100, Samples: 4}}
+}
+
+// UnmarshalYAML begins with the defaults, unless there is something to begin with.
+func (c *Config) UnmarshalYAML(decode func(any) error) error {
+	type plain Config
+	p := plain(*c)
+	if reflect.ValueOf(*c).IsZero() {
+		p = plain(DefaultConfig())
+	}
+	err := decode(&p)
+	*c = Config(p)
+	return err
 }
 
 // Where rewards come from.
@@ -76,14 +97,12 @@ func (c *Config) Params() sample.Params {
 
 // Objective is the algorithm with what it takes on. What depends on the longest answer is filled in.
 func (c *Config) Objective() (*Objective, error) {
-	a, ok := c.Settings.(Algorithm)
-	if c.Settings == nil {
-		var err error
-		if a, err = NewAlgorithm(c.Algorithm); err != nil {
-			return nil, err
-		}
-	} else if !ok {
-		return nil, fmt.Errorf("rl: %T is no algorithm", c.Settings)
+	a, err := NewAlgorithm(c.Algorithm)
+	if err == nil {
+		err = c.Knobs.turn(c.Algorithm, a)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if d, ok := a.(*DrGRPO); ok && d.MaxLength == 0 {
 		d.MaxLength = c.MaxTokens
@@ -102,7 +121,8 @@ func (c *Config) Validate() error {
 		atLeast("minibatches", c.Minibatches, 1), atLeast("dynamic.rounds", c.Dynamic.Rounds, 0), atLeast("sequences", c.Sequences, 0),
 		within("entropy", c.Entropy, -1e3, 1e3), within("degenerate", c.Degenerate, 0, 1), within("curriculum.low", c.Curriculum.Low, 0, 1),
 		within("curriculum.high", c.Curriculum.High, 0, 1), within("curriculum.revisit", c.Curriculum.Revisit, 0, 1), within("min_difficulty", c.MinDifficulty, 0, 1e9),
-		within("max_difficulty", c.MaxDifficulty, 0, 1e9),
+		within("max_difficulty", c.MaxDifficulty, 0, 1e9), atLeast("heldout.problems", c.HeldOut.Problems, 0),
+		atLeast("heldout.samples", c.HeldOut.Samples, 1),
 	} {
 		if e != nil {
 			return e

@@ -2,6 +2,7 @@ package rl
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/pennyml/penny/run"
 	"github.com/pennyml/penny/sample"
 	"github.com/pennyml/penny/task"
+	"github.com/pennyml/penny/train"
 )
 
 // Loop is a stage of reinforcement learning. Each step samples groups of answers with the network as it is, has them graded, lets the algorithm give
@@ -30,6 +32,7 @@ type Loop struct {
 	batch     *batch // under way; nil: none
 	cost      learnerCost
 	drafts    *sync.Pool
+	heldOut   []task.Problem
 }
 
 // Parts are what a Loop works with.
@@ -43,8 +46,8 @@ type Parts struct {
 	Recompute bool // as the learner was told
 }
 
-// NewLoop makes a Loop that goes on from a mark; the zero mark is the beginning.
-func NewLoop(c Config, p Parts, from Mark) (*Loop, error) {
+// NewLoop makes a Loop that stands at the beginning.
+func NewLoop(c Config, p Parts) (*Loop, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("rl: %w", err)
 	}
@@ -58,7 +61,7 @@ func NewLoop(c Config, p Parts, from Mark) (*Loop, error) {
 	if o.NeedsReference() && p.Reference == nil {
 		return nil, errors.New("rl: the objective needs a reference network")
 	}
-	l := &Loop{c: c, objective: o, learner: p.Learner, ref: p.Reference, recorder: p.Recorder, seed: p.Seed, value: -1, mark: from}
+	l := &Loop{c: c, objective: o, learner: p.Learner, ref: p.Reference, recorder: p.Recorder, seed: p.Seed, value: -1}
 	l.drafts = newScratch(p.Learner.Config().Vocab)
 	l.cost = learnerCost{p.Learner.Config(), 3}
 	if p.Recompute {
@@ -69,10 +72,20 @@ func NewLoop(c Config, p Parts, from Mark) (*Loop, error) {
 		return nil, err
 	}
 	l.sampler = &sampler{rollouts: engine.NewRollouts(p.Learner.Model(), engine.RolloutOptions{Sequences: c.Sequences}), config: p.Learner.Config(), task: p.Task,
-		text: p.Text, params: params, group: c.Group, most: c.MaxTokens, recorder: p.Recorder}
-	q := task.Query{Seed: sample.Seed(p.Seed, 1), Split: task.Train, Min: c.MinDifficulty, Max: c.MaxDifficulty}
-	l.problems, err = newProblems(p.Task, q, c.Curriculum, &l.mark)
-	return l, err
+		text: p.Text, params: params, most: c.MaxTokens, recorder: p.Recorder}
+	return l, l.seek(Mark{})
+}
+
+// seek goes to a mark.
+func (l *Loop) seek(m Mark) error {
+	if l.problems != nil {
+		l.problems.close()
+	}
+	l.mark, l.batch = m, nil
+	q := task.Query{Seed: sample.Seed(l.seed, 1), Split: task.Train, Min: l.c.MinDifficulty, Max: l.c.MaxDifficulty}
+	var err error
+	l.problems, err = newProblems(l.sampler.task, q, l.c.Curriculum, &l.mark)
+	return err
 }
 
 // params are those that answers are sampled with: the critic's token and those that are banned are never drawn.
@@ -96,45 +109,88 @@ func (l *Loop) params(token func(string) (int32, bool)) (sample.Params, error) {
 }
 
 // Close ends the sequence of problems.
-func (l *Loop) Close() { l.problems.close() }
+func (l *Loop) Close() error { l.problems.close(); return nil }
 
-// Mark is where the next step begins. It is asked for between steps.
-func (l *Loop) Mark() Mark {
-	m := l.mark
-	m.Known = map[string]Record{}
-	for k, r := range l.mark.Known {
-		m.Known[k] = r
+// Mark notes where the next step begins. It is asked for between steps.
+func (l *Loop) Mark(p *train.Progress) error {
+	text, err := json.Marshal(l.mark)
+	p.Mark = text
+	return err
+}
+
+// Resume goes there.
+func (l *Loop) Resume(p *train.Progress) error {
+	var m Mark
+	if err := json.Unmarshal(p.Mark, &m); err != nil {
+		return fmt.Errorf("rl: the mark of a checkpoint: %w", err)
 	}
-	return m
+	return l.seek(m)
 }
 
-// Outcome is what an update comes to.
-type Outcome struct {
-	Loss   float64 // the surrogate: near 0 by construction where the policy has not moved, and no measure of success
-	Tokens int64   // rows of the network that were learnt from
-	FLOPs  int64   // of sampling and learning, since the update before
-	Empty  bool    // nothing could be learnt: there is no gradient to apply
-	Last   bool    // of its step
-	Extra  map[string]float64
+// Steps is what the budgets say: how much a step takes is not known before it is made.
+func (l *Loop) Steps(stage, run train.Budget) (int, error) {
+	if stage.Steps > 0 && (run.Steps == 0 || stage.Steps < run.Steps) {
+		return stage.Steps, nil
+	}
+	return run.Steps, nil
 }
 
-// Gradient makes the gradient of the next update, complete in the learner's parameters when it returns.
-func (l *Loop) Gradient(ctx context.Context) (Outcome, error) {
+// Evaluate asks held-out problems.
+func (l *Loop) Evaluate(ctx context.Context) (train.Evaluation, error) {
+	var e train.Evaluation
+	if l.c.HeldOut.Problems == 0 {
+		return e, nil
+	}
+	if l.heldOut == nil {
+		q := task.Query{Seed: sample.Seed(l.seed, 5), Split: task.HeldOut, Min: l.c.MinDifficulty, Max: l.c.MaxDifficulty, Distinct: true}
+		for p, err := range l.sampler.task.Problems(q) {
+			if err != nil {
+				return e, err
+			}
+			if l.heldOut = append(l.heldOut, p); len(l.heldOut) == l.c.HeldOut.Problems {
+				break
+			}
+		}
+		if len(l.heldOut) == 0 {
+			return e, errors.New("rl: the task holds no problem out: heldout.problems 0 goes on without")
+		}
+	}
+	tried, err := l.sampler.try(ctx, l.heldOut, l.c.HeldOut.Samples, ledger.Evaluation, func(p, i int) uint64 { return sample.Seed(l.seed, 6, uint64(p), uint64(i)) })
+	if err != nil {
+		return e, err
+	}
+	var s Stats
+	for _, t := range tried {
+		s.add(t)
+		flops, _ := t.cost(l.sampler.config)
+		e.FLOPs += flops
+	}
+	k, all := l.c.HeldOut.Samples, s.numbers(l.c.HeldOut.Samples)
+	e.Extra = map[string]float64{}
+	for _, name := range []string{"pass_at_1", fmt.Sprintf("pass_at_%d", k), "answer_tokens", "truncated", "entropy"} {
+		e.Extra["heldout_"+name] = all[name]
+	}
+	return e, nil
+}
+
+// Gradient makes the gradient of the next update, complete in the learner's parameters when it returns. The loss is the surrogate: near 0 by construction where
+// the policy has not moved, and no measure of success.
+func (l *Loop) Gradient(ctx context.Context) (train.Lesson, error) {
 	if l.batch == nil {
 		b, err := l.collect(ctx)
 		if err != nil {
-			return Outcome{}, err
+			return train.Lesson{}, err
 		}
 		l.batch = b
 	}
 	b := l.batch
-	var out Outcome
+	var out train.Lesson
 	if len(b.parts) > 0 {
 		before := l.recorder.Enter(ledger.Learner)
 		loss, err := l.update(b, b.parts[b.next])
 		l.recorder.Enter(before)
 		if err != nil {
-			return Outcome{}, err
+			return train.Lesson{}, err
 		}
 		b.note(loss)
 		out.Loss = loss.Total()
@@ -169,7 +225,7 @@ func (l *Loop) collect(ctx context.Context) (*batch, error) {
 		first := drawn
 		drawn += len(ps)
 		seed := func(p, i int) uint64 { return sample.Seed(l.seed, 2, uint64(l.mark.Step), uint64(first+p), uint64(i)) }
-		tried, err := l.sampler.try(ctx, ps, seed)
+		tried, err := l.sampler.try(ctx, ps, l.c.Group, ledger.Rollout, seed)
 		if err != nil {
 			return nil, err
 		}

@@ -34,6 +34,7 @@ type Kind string
 const (
 	Pretrain Kind = "pretrain"
 	SFT      Kind = "sft"
+	RL       Kind = "rl" // learns from answers to a task's problems, not from data
 )
 
 // Stage is what belongs to one stage alone.
@@ -144,10 +145,12 @@ func (s *Settings) Validate(g *Stage) (bad []Invalid) {
 		}
 	}
 	s.Data.Default()
-	check("kind", g.Kind == Pretrain || g.Kind == SFT, "%q, want %s or %s", g.Kind, Pretrain, SFT)
+	check("kind", g.Kind == Pretrain || g.Kind == SFT || g.Kind == RL, "%q, want %s, %s or %s", g.Kind, Pretrain, SFT, RL)
 	note("budget", g.Budget.Validate())
-	note("data", s.Data.Validate())
-	check("batch.global", s.Batch.Global > 0, "%d rows", s.Batch.Global)
+	if g.Kind != RL {
+		note("data", s.Data.Validate())
+		check("batch.global", s.Batch.Global > 0, "%d rows", s.Batch.Global)
+	}
 	check("batch.micro", s.Batch.Micro >= 0, "%d rows", s.Batch.Micro)
 	note("optimizer", s.Optimizer.Validate())
 	for key, v := range map[string]float64{"loss.z": s.Loss.ZLoss, "loss.mtp": s.Loss.MTP, "loss.balance_alpha": s.Loss.Balance, "loss.balance_gamma": s.Loss.Gamma} {

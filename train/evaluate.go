@@ -1,66 +1,36 @@
 package train
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io"
 
 	"github.com/pennyml/penny/kernel/vec"
 	"github.com/pennyml/penny/ledger"
 	"github.com/pennyml/penny/model"
 )
 
-// evaluate measures the mean cross-entropy over what is held out, if anything is: of the average of the weights where the stage keeps one.
-func (t *trainer) evaluate() error {
+// evaluate measures what the lessons measure themselves by: of the average of the weights where the stage keeps one. It returns what they have found beside
+// a loss.
+func (t *trainer) evaluate(ctx context.Context) (map[string]float64, error) {
 	before := t.Recorder.Enter(ledger.Evaluation)
 	defer t.Recorder.Enter(before)
-	micro := t.set.Batch.Micro
-	if micro == 0 {
-		micro = t.set.Batch.Global
-	}
-	loader, err := t.data.Val(micro)
-	if err != nil || loader == nil {
-		return err
-	}
 	if t.state.Average != nil {
 		t.swap()
 		defer t.swap()
 	}
-	sum, n := 0.0, 0
-	for {
-		batch, err := loader.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("validation: %w", err)
-		}
-		sequences := sequencesOf(batch.Rows)
-		if len(sequences) == 0 {
-			continue
-		}
-		loss, err := losses(t.learner, sequences)
-		if err != nil {
-			return fmt.Errorf("validation: %w", err)
-		}
-		for _, v := range loss {
-			sum += v
-		}
-		n += len(loss)
-		flops := t.costs.rows(batch.Rows, false)
-		t.state.FLOPs += flops
-		t.Recorder.Spend(ledger.Evaluation, flops, positions(batch.Rows))
-	}
-	if n == 0 {
-		return nil
+	e, err := t.lessons.Evaluate(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("validation: %w", err)
 	}
 	p := &t.state.Progress
-	mean := sum / float64(n)
-	p.ValLoss = &mean
-	if p.Best == nil || mean < *p.Best {
-		p.Best = &mean
+	p.FLOPs += e.FLOPs
+	if e.Loss == nil {
+		return e.Extra, nil
 	}
-	return nil
+	if p.ValLoss = e.Loss; p.Best == nil || *e.Loss < *p.Best {
+		p.Best = e.Loss
+	}
+	return e.Extra, nil
 }
 
 // swap exchanges the weights with their averages.

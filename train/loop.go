@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"github.com/pennyml/penny/ledger"
 	"github.com/pennyml/penny/model"
@@ -22,10 +25,8 @@ type trainer struct {
 	set      *Settings
 	schedule optim.Schedule
 	learner  *model.Learner
-	costs    costs
 	state    State
-	data     *data.Dataset
-	loader   *data.Loader
+	lessons  Lessons
 	purpose  ledger.Purpose
 	began    ledger.Sums // when this process took up the stage
 	end      End
@@ -34,11 +35,11 @@ type trainer struct {
 // epochs is the end of a stage that has gone through its data as often as asked.
 const epochs = "epochs"
 
-var purposes = map[Kind]ledger.Purpose{Pretrain: ledger.Pretrain, SFT: ledger.SFT}
+var purposes = map[Kind]ledger.Purpose{Pretrain: ledger.Pretrain, SFT: ledger.SFT, RL: ledger.Learner}
 
-// begin opens the data of a stage and sets up or restores its state.
-func (s *Session) begin(l *model.Learner, stage *Stage, set *Settings) (*trainer, error) {
-	t := &trainer{Session: s, stage: stage, set: set, learner: l, costs: costsOf(l.Config(), s.Recompute, set.LoRA != nil, l.Params()), purpose: purposes[stage.Kind]}
+// begin sets up or restores the state of a stage that learns from lessons.
+func (s *Session) begin(l *model.Learner, stage *Stage, set *Settings, lessons Lessons) (*trainer, error) {
+	t := &trainer{Session: s, stage: stage, set: set, learner: l, lessons: lessons, purpose: purposes[stage.Kind]}
 	t.state = State{Progress: s.Progress.Clone(), Tensors: l.Tensors()}
 	if set.LoRA != nil {
 		t.state.Adapted = l.Params()
@@ -51,20 +52,14 @@ func (s *Session) begin(l *model.Learner, stage *Stage, set *Settings) (*trainer
 	if o := set.Optimizer; o.EMA > 0 {
 		t.state.Average = optim.NewEMA(o.EMA, o.FromStart, l.Params(), s.Pool)
 	}
-	if t.data, err = s.openData(set); err != nil {
+	if err := t.place(); err != nil {
 		return nil, err
-	}
-	if t.loader, err = t.data.Train(set.Batch.Global); err == nil {
-		err = t.place()
-	}
-	if err != nil {
-		return nil, errors.Join(err, t.data.Close())
 	}
 	debug.FreeOSMemory() // what reading the data left behind is not to stay beside what learning needs
 	return t, s.Recorder.Stage(stage.Name)
 }
 
-// place puts state and data where the stage begins or goes on.
+// place puts state and lessons where the stage begins or goes on.
 func (t *trainer) place() error {
 	p := &t.state.Progress
 	t.schedule = t.set.Schedule
@@ -77,22 +72,21 @@ func (t *trainer) place() error {
 		if p.Ended != epochs {
 			p.Ended = t.spent()
 		}
-		return errors.Join(t.schedule.Validate(), t.loader.Seek(p.Cursor))
+		return errors.Join(t.schedule.Validate(), t.lessons.Resume(p))
 	}
 	if t.schedule.Steps == 0 && t.schedule.Shape != optim.Constant {
-		w, err := work(t.data, &t.costs, t.set)
-		if err != nil {
+		var err error
+		if t.schedule.Steps, err = t.lessons.Steps(t.stage.Budget, t.Budget.After(Counts{p.Step, p.Tokens, p.FLOPs})); err != nil {
 			return err
 		}
-		t.schedule.Steps, _ = w.Steps(t.stage.Budget, t.Budget.After(Counts{p.Step, p.Tokens, p.FLOPs}))
 	}
 	if err := t.schedule.Validate(); err != nil {
 		return fmt.Errorf("schedule: %w", err)
 	}
 	p.Steps, p.Begin = t.schedule.Steps, Counts{p.Step, p.Tokens, p.FLOPs}
 	p.Updates, p.Losses, p.Skipped, p.ValLoss, p.Best, p.Ended = 0, nil, 0, nil, nil, ""
-	p.Cursor = t.loader.Cursor()
-	return nil
+	p.Cursor, p.Mark = data.Cursor{}, nil
+	return t.lessons.Mark(p)
 }
 
 // run makes the steps of a stage.
@@ -101,14 +95,20 @@ func (t *trainer) run(ctx context.Context) (End, error) {
 	t.end.Outcome = ledger.Done
 	if p.Ended != "" {
 		var err error
-		t.end.Reason = p.Ended
+		t.end.Reason, t.end.Path = p.Ended, t.Restore
 		_, t.end.Budget = t.Recorder.Exhausted()
 		t.end.State, err = t.state.Hash()
 		return t.end, err
 	}
-	first := t.set.Eval.First && p.Step == p.Begin.Step && t.Restore == ""
-	if first {
-		if err := t.evaluate(); err != nil {
+	if t.set.Eval.First && p.Step == p.Begin.Step && t.Restore == "" {
+		found, err := t.evaluate(ctx)
+		if err == nil && len(found) > 0 {
+			err = t.Recorder.Note("evaluation", fmt.Sprintf("before the first step: %s", listed(found)))
+		}
+		if stopped(ctx, err) {
+			return t.end, t.interrupted()
+		}
+		if err != nil {
 			return t.end, err
 		}
 	}
@@ -117,13 +117,14 @@ func (t *trainer) run(ctx context.Context) (End, error) {
 			break
 		}
 		t.Recorder.Enter(t.purpose)
-		batch, err := t.loader.Next()
+		updates := t.state.Updates
+		err := t.step(ctx)
 		if errors.Is(err, io.EOF) {
 			t.end.Reason = epochs
 			break
 		}
-		if err == nil {
-			err = t.step(ctx, batch)
+		if stopped(ctx, err) && t.state.Updates == updates { // what was under way is given up
+			err = t.interrupted()
 		}
 		if err != nil {
 			return t.end, err
@@ -133,7 +134,7 @@ func (t *trainer) run(ctx context.Context) (End, error) {
 		}
 	}
 	t.Recorder.Enter(ledger.Other)
-	return t.end, t.finish()
+	return t.end, t.finish(ctx)
 }
 
 // spent says what of the budget of the stage or of the run is used up; empty: nothing.
@@ -157,116 +158,63 @@ func (t *trainer) spent() string {
 	return ""
 }
 
-// step learns from one batch; then evaluates and saves where it is time to.
-func (t *trainer) step(ctx context.Context, batch data.Batch) error {
-	p, o := &t.state.Progress, t.state.Optimizer
-	stats, flops, err := t.accumulate(batch)
-	if err != nil {
-		return err
-	}
-	norm := o.Norm()
-	lr := t.set.Optimizer.LR * t.schedule.At(p.Step-p.Begin.Step)
-	fault := t.fault(stats.Loss, norm)
-	if fault == "" {
-		o.Step(lr, optim.ClipFactor(norm, t.set.Optimizer.Clip))
-		t.learner.UpdateBiases(float32(t.set.Loss.Gamma))
-		if t.state.Average != nil {
-			t.state.Average.Update()
-		}
-		t.learner.Updated()
-		p.Updates++
-		p.Losses = append(p.Losses, stats.Loss)
-		p.Losses = p.Losses[max(0, len(p.Losses)-t.set.Divergence.Window):]
-		p.Skipped = 0
-	}
-	p.Step++
-	p.Tokens += positions(batch.Rows)
-	p.FLOPs += flops
-	p.Cursor = t.loader.Cursor()
-	if math.IsNaN(stats.Loss) || math.IsInf(stats.Loss, 0) {
-		p.Loss = nil
-	} else {
-		p.Loss = &stats.Loss
-	}
-	row := run.Row{Step: int64(p.Step), Tokens: p.Tokens, Loss: stats.Loss, LR: lr, GradNorm: norm, Extra: t.extra(stats)}
-	if fault != "" {
-		if err := t.diverged(fault, row, flops, positions(batch.Rows)); err != nil {
+// step makes the updates of one step; then evaluates and saves where it is time to.
+func (t *trainer) step(ctx context.Context) error {
+	p := &t.state.Progress
+	row := run.Row{LR: t.set.Optimizer.LR * t.schedule.At(p.Step-p.Begin.Step)}
+	for n, last := 0.0, false; !last; {
+		lesson, err := t.lessons.Gradient(ctx)
+		if err != nil {
 			return err
 		}
+		p.Tokens += lesson.Tokens
+		p.FLOPs += lesson.FLOPs
+		last = lesson.Last
+		if lesson.Extra != nil {
+			row.Extra = lesson.Extra
+		}
+		if lesson.Empty {
+			continue
+		}
+		norm := t.state.Optimizer.Norm()
+		n++
+		row.Loss += (lesson.Loss - row.Loss) / n
+		row.GradNorm += (norm - row.GradNorm) / n
+		fault := t.fault(lesson.Loss, norm)
+		if fault == "" {
+			t.update(&lesson, row.LR, norm)
+			continue
+		}
+		row.Step, row.Tokens = int64(p.Step+1), p.Tokens
+		if err := t.diverged(fault, row, lesson.FLOPs, lesson.Tokens); err != nil {
+			return err
+		}
+	}
+	p.Step++
+	p.Loss = nil
+	if loss := row.Loss; !math.IsNaN(loss) && !math.IsInf(loss, 0) {
+		p.Loss = &loss
+	}
+	row.Step, row.Tokens = int64(p.Step), p.Tokens
+	if err := t.lessons.Mark(p); err != nil {
+		return err
 	}
 	return t.after(ctx, row)
 }
 
-// accumulate runs the micro-batches of a batch forward and back, in order.
-func (t *trainer) accumulate(batch data.Batch) (model.Stats, int64, error) {
-	loss, err := t.losses(batch)
-	if err != nil {
-		return model.Stats{}, 0, err
+// update moves the parameters along their gradients.
+func (t *trainer) update(lesson *Lesson, lr, norm float64) {
+	p := &t.state.Progress
+	t.state.Optimizer.Step(lr, optim.ClipFactor(norm, t.set.Optimizer.Clip))
+	t.learner.UpdateBiases(float32(t.set.Loss.Gamma))
+	if t.state.Average != nil {
+		t.state.Average.Update()
 	}
-	micro := t.set.Batch.Micro
-	if micro == 0 {
-		micro = len(batch.Rows)
-	}
-	var all int64
-	for lo := 0; lo < len(batch.Rows); lo += micro {
-		rows := batch.Rows[lo:min(lo+micro, len(batch.Rows))]
-		sequences := sequencesOf(rows)
-		if len(sequences) == 0 {
-			continue
-		}
-		if _, err := t.learner.Accumulate(sequences, loss); err != nil {
-			return model.Stats{}, 0, err
-		}
-		flops := t.costs.training(rows, t.modules())
-		all += flops
-		t.Recorder.Spend(t.purpose, flops, positions(rows))
-	}
-	return t.learner.Finish(), all, nil
-}
-
-// losses sets up what a batch is learnt by: means over all of it, however it is cut.
-func (t *trainer) losses(batch data.Batch) (*model.CrossEntropy, error) {
-	w, ahead := &t.set.Loss, 0
-	sequences := sequencesOf(batch.Rows)
-	for i := range sequences {
-		ahead += sequences[i].PredictionsAhead()
-	}
-	mean := func(weight float64, n int) float32 { return float32(weight / float64(max(n, 1))) }
-	if t.modules() {
-		if err := t.learner.LearnAhead(&model.CrossEntropy{Weight: mean(w.MTP, ahead), ZLoss: float32(w.ZLoss)}); err != nil {
-			return nil, err
-		}
-	}
-	t.learner.BalanceSequences(mean(w.Balance, len(sequences)))
-	return &model.CrossEntropy{Weight: mean(1, batch.Learnt), ZLoss: float32(w.ZLoss)}, nil
-}
-
-// extra are the figures that only some networks have.
-func (t *trainer) extra(s model.Stats) map[string]float64 {
-	m := map[string]float64{}
-	if t.modules() {
-		m["mtp_loss"] = s.AheadLoss / t.set.Loss.MTP
-	}
-	if t.learner.Config().MoE != nil {
-		m["balance_loss"], m["max_violation"] = s.Balance, t.learner.MaxViolation()
-	}
-	return m
-}
-
-// modules reports whether multi-token prediction is learnt.
-func (t *trainer) modules() bool { return t.learner.Config().MTP > 0 && t.set.Loss.MTP > 0 }
-
-// sequencesOf are the sequences of rows that something is learnt of.
-func sequencesOf(rows []data.Row) []model.Sequence {
-	var list []model.Sequence
-	for _, r := range rows {
-		for _, s := range r {
-			if s.Learnt() > 0 {
-				list = append(list, model.Sequence{IDs: s.IDs, Labels: s.Labels})
-			}
-		}
-	}
-	return list
+	t.learner.Updated()
+	p.Updates++
+	p.Losses = append(p.Losses, lesson.Loss)
+	p.Losses = p.Losses[max(0, len(p.Losses)-t.set.Divergence.Window):]
+	p.Skipped = 0
 }
 
 // fault says what is wrong with a step's loss or gradient; empty: nothing.
@@ -318,9 +266,14 @@ func (t *trainer) after(ctx context.Context, row run.Row) error {
 	better := false
 	if set.Eval.Every > 0 && inStage%set.Eval.Every == 0 {
 		best := p.Best
-		if err := t.evaluate(); err != nil {
+		found, err := t.evaluate(ctx)
+		if err != nil && !stopped(ctx, err) {
 			return err
 		}
+		if row.Extra == nil {
+			row.Extra = map[string]float64{}
+		}
+		maps.Copy(row.Extra, found)
 		row.ValLoss = p.ValLoss
 		better = p.Best != best
 	}
@@ -330,7 +283,7 @@ func (t *trainer) after(ctx context.Context, row run.Row) error {
 	policy := t.Checkpoints.Policy
 	due := policy.Every > 0 && p.Step%policy.Every == 0 || better && policy.KeepBest && policy.Every > 0
 	if ctx.Err() != nil {
-		due, t.end.Outcome, t.end.Reason = true, ledger.Interrupted, "interrupted"
+		return t.interrupted()
 	}
 	if !due {
 		return nil
@@ -340,11 +293,28 @@ func (t *trainer) after(ctx context.Context, row run.Row) error {
 	return err
 }
 
+// interrupted saves the state between two steps, to go on from.
+func (t *trainer) interrupted() error {
+	t.end.Outcome, t.end.Reason = ledger.Interrupted, "interrupted"
+	var err error
+	t.end.State, t.end.Path, err = t.Save(&t.state, t.learner.Config())
+	return err
+}
+
+// stopped says whether err is that ctx is done.
+func stopped(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err())
+}
+
 // finish evaluates and saves at the end of a stage.
-func (t *trainer) finish() error {
+func (t *trainer) finish(ctx context.Context) error {
 	p := &t.state.Progress
 	if t.set.Eval.Every == 0 || (p.Step-p.Begin.Step)%t.set.Eval.Every != 0 {
-		if err := t.evaluate(); err != nil {
+		found, err := t.evaluate(context.WithoutCancel(ctx))
+		if err == nil && len(found) > 0 {
+			err = t.Recorder.Note("evaluation", "at the end: "+listed(found))
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -354,4 +324,16 @@ func (t *trainer) finish() error {
 	var err error
 	t.end.State, t.end.Path, err = t.Save(&t.state, t.learner.Config())
 	return err
+}
+
+// listed shows numbers by name.
+func listed(numbers map[string]float64) string {
+	var b strings.Builder
+	for i, name := range slices.Sorted(maps.Keys(numbers)) {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s %.4g", name, numbers[name])
+	}
+	return b.String()
 }

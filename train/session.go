@@ -46,24 +46,34 @@ type End struct {
 // ErrDiverged says that training came to nothing.
 var ErrDiverged = errors.New("training diverged")
 
-// Learn runs a stage of supervised learning to its end, or on from Restore, and leaves the network that it ends with in the folder out, as e says. The learner
-// is that of the stage's beginning; in a stage without LoRA that goes on, that of Restore.
-func (s *Session) Learn(ctx context.Context, l *model.Learner, stage *Stage, set *Settings, out string, e Export) (End, error) {
+// Learn runs a stage to its end, or on from Restore, and leaves the network that it ends with in the folder out, as e says. The learner is that of the stage's
+// beginning; in a stage without LoRA that goes on, that of Restore. open makes the lessons of the stage; nil: supervised ones, from its data.
+func (s *Session) Learn(ctx context.Context, l *model.Learner, stage *Stage, set *Settings, out string, e Export, open func() (Lessons, error)) (end End, err error) {
 	if s.Recorder == nil {
 		return End{}, ledger.ErrNoRecorder
 	}
-	t, err := s.begin(l, stage, set)
+	if open == nil {
+		open = func() (Lessons, error) { return s.supervise(l, stage, set) }
+	}
+	lessons, err := open()
+	if err != nil {
+		return End{}, err
+	}
+	defer func() { err = errors.Join(err, lessons.Close()) }()
+	t, err := s.begin(l, stage, set, lessons)
 	if err != nil {
 		return End{}, err
 	}
 	over := t.state.Ended != ""
-	end, err := t.run(ctx)
+	end, err = t.run(ctx)
 	if _, missing := os.Stat(out); err == nil && end.Outcome == ledger.Done && (!over || missing != nil) {
 		s.Recorder.Enter(ledger.Other)
-		err = t.export(ctx, out, e)
+		if err = t.export(ctx, out, e); stopped(ctx, err) { // the run goes on with it
+			end.Outcome, end.Reason, err = ledger.Interrupted, "interrupted", nil
+		}
 	}
 	s.Progress, s.Restore = t.state.Progress, ""
-	return end, errors.Join(err, t.data.Close())
+	return end, err
 }
 
 // Save writes a checkpoint and records it.

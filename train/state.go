@@ -18,21 +18,22 @@ import (
 
 // Progress is how far a run has come: with the tensors of a State, all that it goes on with. Nothing in it depends on time, threads or micro-batches.
 type Progress struct {
-	Seed    uint64      `json:"seed"`
-	Step    int         `json:"step"`           // made in all
-	Tokens  int64       `json:"tokens"`         // learnt from in all, by rows of the network
-	FLOPs   int64       `json:"flops"`          // of training and evaluation, repetitions left out
-	Stage   int         `json:"stage"`          // number of the stage at hand
-	Begin   Counts      `json:"begin"`          // where it began
-	Steps   int         `json:"schedule_steps"` // the length of its schedule
-	Updates int         `json:"updates"`        // of the optimiser in this stage: steps but for those skipped
-	Cursor  data.Cursor `json:"cursor"`         // in the stage's data
-	Losses  []float64   `json:"losses"`         // of the last steps, for telling a jump
-	Skipped int         `json:"skipped"`        // steps in a row
-	Loss    *float64    `json:"loss"`           // of the last step
-	ValLoss *float64    `json:"val_loss"`
-	Best    *float64    `json:"best"`  // least ValLoss of the stage
-	Ended   string      `json:"ended"` // why the stage is over; empty: it is not
+	Seed    uint64          `json:"seed"`
+	Step    int             `json:"step"`           // made in all
+	Tokens  int64           `json:"tokens"`         // learnt from in all, by rows of the network
+	FLOPs   int64           `json:"flops"`          // of training and evaluation, repetitions left out
+	Stage   int             `json:"stage"`          // number of the stage at hand
+	Begin   Counts          `json:"begin"`          // where it began
+	Steps   int             `json:"schedule_steps"` // the length of its schedule
+	Updates int             `json:"updates"`        // of the optimiser in this stage: steps but for those skipped
+	Cursor  data.Cursor     `json:"cursor"`         // in the stage's data
+	Mark    json.RawMessage `json:"mark,omitempty"` // where a stage that does not learn from data stands
+	Losses  []float64       `json:"losses"`         // of the last steps, for telling a jump
+	Skipped int             `json:"skipped"`        // steps in a row
+	Loss    *float64        `json:"loss"`           // of the last step
+	ValLoss *float64        `json:"val_loss"`
+	Best    *float64        `json:"best"`  // least ValLoss of the stage
+	Ended   string          `json:"ended"` // why the stage is over; empty: it is not
 }
 
 // Counts are what a stage's budget is counted from.
@@ -54,8 +55,12 @@ type State struct {
 // essence is what the next steps depend on. How the run was watched, accounted for and cut into files is no part of it.
 func (p Progress) essence() map[string]any {
 	p.Cursor.Data = "" // names files, which may lie elsewhere another time
-	return map[string]any{"seed": p.Seed, "step": p.Step, "tokens": p.Tokens, "stage": p.Stage, "begin_step": p.Begin.Step, "begin_tokens": p.Begin.Tokens,
+	m := map[string]any{"seed": p.Seed, "step": p.Step, "tokens": p.Tokens, "stage": p.Stage, "begin_step": p.Begin.Step, "begin_tokens": p.Begin.Tokens,
 		"schedule_steps": p.Steps, "updates": p.Updates, "cursor": p.Cursor, "losses": p.Losses, "skipped": p.Skipped}
+	if len(p.Mark) > 0 {
+		m["mark"] = p.Mark
+	}
+	return m
 }
 
 // Hash is the SHA-256 of the state: each tensor of the network, the optimiser and the average, as name, length and little-endian values, then as canonical

@@ -232,91 +232,134 @@ func weighTile(g *fn, t tile, typ string, elem int) {
 	})
 }
 
-// softmax goes through the rows one after the other. Where a score is NaN the running maximum may or may not be: all that follows from it is
-// NaN either way.
+// softmax goes through the rows twice: first for their maxima, then for the probabilities. So what it waits for, the steps of a fold or of an
+// exponential, belongs to several rows. Where a score is NaN the running maximum may or may not be: all that follows from it is NaN either way.
 func softmax(g *fn) {
 	for _, a := range []struct{ arg, reg string }{{"s", "DI"}, {"m", "SI"}, {"l", "DX"}, {"c", "BX"}, {"mask", "R8"}, {"rows", "CX"}} {
 		g.op("MOVQ", g.arg(a.arg), a.reg)
 	}
-	scale := g.scalar("scale")
 	g.use(append([]string{"negInf"}, expUses...)...)
 	if g.regs == 16 {
 		g.use(laneBits)
 	}
-	g.loop("CX", 1, func() {
-		if g.regs == 32 {
-			softmaxRow512(g, scale)
-		} else {
-			softmaxRow256(g, scale)
-		}
-		g.op("ADDQ", 256, "DI")
-		for _, p := range []string{"SI", "DX", "BX"} {
-			g.op("ADDQ", 4, p)
-		}
-		g.op("ADDQ", 8, "R8")
-	})
+	g.op("VBROADCASTSS", g.arg("scale"), v(15))
+	rows := func(row func(), regs ...string) {
+		g.loop("CX", 1, func() {
+			row()
+			g.op("ADDQ", 256, "DI")
+			for _, p := range regs {
+				g.op("ADDQ", 4, p)
+			}
+			g.op("ADDQ", 8, "R8")
+		})
+	}
+	rows(func() { g.maximum(15) }, "SI", "BX")
+	for _, a := range []struct{ arg, reg string }{{"s", "DI"}, {"m", "SI"}, {"c", "BX"}, {"mask", "R8"}, {"rows", "CX"}} {
+		g.op("MOVQ", g.arg(a.arg), a.reg)
+	}
+	rows(g.probabilities, "SI", "DX", "BX")
 }
 
-// Registers of a row: the top in 8, the running maximum in 9, the lanes of the sum in 10 (and 11 at AVX2), temporaries below.
+// maximum scales a row, raises its maximum and leaves how far, -0 or less, in c. Which keys are seen stands in K1 to K4, or is looked up.
+func (g *fn) maximum(scale v) {
+	const top, old = 8, 9
+	g.valid512()
+	g.op("VBROADCASTSS", "(SI)", v(old))
+	g.op("VMOVAPS", v(old), v(top))
+	g.abreast(4, func(i int) {
+		for i := i; i < 64/g.width; i += 4 {
+			at := mem{base: "DI", off: i * g.bytes()}
+			x, seen := v(i%4), v(4+i%4)
+			g.op("VMULPS", at, scale, x)
+			g.op("VMOVUPS", x, at)
+			if g.regs == 32 {
+				g.op("VMAXPS", x, v(top), fmt.Sprintf("K%d", i+1), v(top))
+				continue
+			}
+			g.valid256(i, seen)
+			g.op("VANDPS", seen, x, x)
+			g.op("VANDNPS", g.c("negInf"), seen, seen)
+			g.op("VORPS", seen, x, x)
+			g.op("VMAXPS", x, v(top), v(top))
+		}
+	})
+	g.halves("VMAXPS", top, 4)
+	g.op("VSUBSS", "X8", "X9", "X9")
+	g.op("VMOVSS", "X8", "(SI)")
+	g.op("VMOVSS", "X9", "(BX)")
+}
 
-func softmaxRow512(g *fn, scale v) {
-	valid := func(i int) string { return fmt.Sprintf("K%d", i+1) }
+// valid512 brings the mask of a row to K1 to K4.
+func (g *fn) valid512() {
+	if g.regs != 32 {
+		return
+	}
 	g.op("KMOVQ", "(R8)", "K1")
 	for i := 1; i < 4; i++ {
-		g.op("KSHIFTRQ", 16*i, "K1", valid(i))
+		g.op("KSHIFTRQ", 16*i, "K1", fmt.Sprintf("K%d", i+1))
 	}
-	g.op("VBROADCASTSS", "(SI)", v(9))
-	g.op("VMOVAPS", v(9), v(8))
-	for i := range 4 {
-		g.op("VMULPS", mem{base: "DI", off: 64 * i}, scale, v(i))
-		g.op("VMAXPS", v(i), v(8), valid(i), v(8))
-	}
-	g.foldMax(8, 4)
-	for i := range 4 {
-		g.op("VSUBPS", v(8), v(i), v(i))
-		g.expBelow(4, v(i), 5, 6, valid(i))
-		g.op("VMOVUPS", v(4), mem{base: "DI", off: 64 * i})
-		if i == 0 {
-			g.op("VMOVAPS", v(4), v(10))
-		} else {
-			g.op("VADDPS", v(4), v(10), v(10))
-		}
-	}
-	g.rescale()
 }
 
-func softmaxRow256(g *fn, scale v) {
-	valid := func(i int) {
-		g.op("VPBROADCASTB", mem{base: "R8", off: i}, v(7))
-		g.op("VPAND", g.c(laneBits), v(7), v(7))
-		g.op("VPCMPEQD", g.c(laneBits), v(7), v(7))
-	}
-	g.op("VBROADCASTSS", "(SI)", v(9))
-	g.op("VMOVAPS", v(9), v(8))
-	for i := range 8 {
-		valid(i)
-		g.op("VMULPS", mem{base: "DI", off: 32 * i}, scale, v(0))
-		g.op("VMOVUPS", v(0), mem{base: "DI", off: 32 * i})
-		g.op("VMOVUPS", g.c("negInf"), v(1))
-		g.op("VBLENDVPS", v(7), v(0), v(1), v(0))
-		g.op("VMAXPS", v(0), v(8), v(8))
-	}
-	g.foldMax(8, 4)
-	for i := range 8 {
-		g.op("VMOVUPS", mem{base: "DI", off: 32 * i}, v(0))
-		g.op("VSUBPS", v(8), v(0), v(0))
-		g.expBelow(4, 0, 5, 6, "")
-		valid(i)
-		g.op("VANDPS", v(7), v(4), v(4))
-		g.op("VMOVUPS", v(4), mem{base: "DI", off: 32 * i})
-		if sum := v(10 + i%2); i < 2 {
-			g.op("VMOVAPS", v(4), sum)
+// valid256 sets the lanes of seen that the mask of a row has for the i-th 8 keys.
+func (g *fn) valid256(i int, seen v) {
+	g.op("VPBROADCASTB", mem{base: "R8", off: i}, seen)
+	g.op("VPAND", g.c(laneBits), seen, seen)
+	g.op("VPCMPEQD", g.c(laneBits), seen, seen)
+}
+
+// probabilities turns a row of scaled scores into e^(s - m) and adds them up, and likewise the factor c that m has left: four registers and
+// that factor abreast, in 0 to 4, 5 to 9 and 10 to 14; m is in 15.
+func (g *fn) probabilities() {
+	g.valid512()
+	g.op("VBROADCASTSS", "(SI)", v(15))
+	const sum = 13 // 13 and 14 from the second four on
+	for first := 0; first < 64/g.width; first += 4 {
+		n := 4
+		if first == 0 {
+			n = 5
+		}
+		g.abreast(n, func(i int) {
+			x, p, t := v(i), v(5+i), v(10+i)
+			if first > 0 { // the sums are in the way
+				x, p, t = v(3*i), v(3*i+1), v(3*i+2)
+			}
+			if i == 4 {
+				g.expBelow(p, x, t, func(to v) { g.op("VBROADCASTSS", "(BX)", to) }, "K7", false)
+				g.op("VMOVSS", fmt.Sprintf("X%d", p), "(BX)")
+				return
+			}
+			at := mem{base: "DI", off: (first + i) * g.bytes()}
+			load := func(to v) {
+				g.op("VMOVUPS", at, to)
+				g.op("VSUBPS", v(15), to, to)
+			}
+			g.expBelow(p, x, t, load, fmt.Sprintf("K%d", i+1), true)
+			if g.regs == 16 {
+				g.valid256(first+i, x)
+				g.op("VANDPS", x, p, p)
+			}
+			g.op("VMOVUPS", p, at)
+		})
+		if g.regs == 32 {
+			g.op("VADDPS", v(6), v(5), v(sum))
+			g.op("VADDPS", v(7), v(sum), v(sum))
+			g.op("VADDPS", v(8), v(sum), v(sum))
+		} else if first == 0 {
+			g.op("VADDPS", v(7), v(5), v(sum))
+			g.op("VADDPS", v(8), v(6), v(sum+1))
 		} else {
-			g.op("VADDPS", v(4), sum, sum)
+			for i := range 4 {
+				sum := v(sum + i%2)
+				g.op("VADDPS", v(3*i+1), sum, sum)
+			}
+			g.op("VADDPS", v(sum+1), v(sum), v(sum))
 		}
 	}
-	g.op("VADDPS", v(11), v(10), v(10))
-	g.rescale()
+	g.halves("VADDPS", sum, 5)
+	g.op("VMOVSS", "(BX)", "X4")
+	g.op("VMULSS", "(DX)", "X4", "X4")
+	g.op("VADDSS", "X13", "X4", "X4")
+	g.op("VMOVSS", "X4", "(DX)")
 }
 
 // halves folds register x onto its lower half by op, down to lane 0; t is scratch. At AVX2 the first of fold16's steps has been taken.
@@ -332,24 +375,6 @@ func (g *fn) halves(op string, x, t v) {
 	g.op(op, xmm(t), xmm(x), xmm(x))
 	g.op("VMOVSHDUP", xmm(x), xmm(t))
 	g.op(op, xmm(t), xmm(x), xmm(x))
-}
-
-// foldMax leaves the greatest lane of x in all of them.
-func (g *fn) foldMax(x, t v) {
-	g.halves("VMAXPS", x, t)
-	g.op("VBROADCASTSS", fmt.Sprintf("X%d", x), x)
-}
-
-// rescale ends a row: c = e^(m - top), l = l·c + the sum of the lanes, m = top.
-func (g *fn) rescale() {
-	g.op("VSUBPS", v(8), v(9), v(0))
-	g.expBelow(4, 0, 5, 6, "")
-	g.op("VMOVSS", "X4", "(BX)")
-	g.op("VMOVSS", "X8", "(SI)")
-	g.halves("VADDPS", 10, 5)
-	g.op("VMULSS", "(DX)", "X4", "X4")
-	g.op("VADDSS", "X10", "X4", "X4")
-	g.op("VMOVSS", "X4", "(DX)")
 }
 
 // transpose writes n rows of dim elements, pitch bytes apart, and up to a register of those that follow, as columns. Each 16-byte lane of a register is taken from a different row, so

@@ -52,51 +52,51 @@ func gainTile(g *fn, t tile) {
 }
 
 // softmaxBack goes through the rows one after the other: s becomes p = e^(s·scale - m)·r, ds becomes p·(ds - d)·scale, both +0 where the mask
-// has no bit.
+// has no bit. Four registers are worked on abreast, in 0 to 3, 4 to 7 and 8 to 11.
 func softmaxBack(g *fn) {
 	for _, a := range []struct{ arg, reg string }{{"s", "DI"}, {"ds", "SI"}, {"m", "DX"}, {"r", "BX"}, {"d", "R9"}, {"mask", "R8"}, {"rows", "CX"}} {
 		g.op("MOVQ", g.arg(a.arg), a.reg)
 	}
-	scale := g.scalar("scale")
-	g.use(expUsesAll...)
+	g.use(expUses...)
 	if g.regs == 16 {
 		g.use(laneBits)
 	}
-	const m, r, d, seen = 8, 9, 10, 7
+	const m, r, d, scale = 12, 13, 14, 15
+	g.op("VBROADCASTSS", g.arg("scale"), v(scale))
 	g.loop("CX", 1, func() {
 		g.op("VBROADCASTSS", "(DX)", v(m))
 		g.op("VBROADCASTSS", "(BX)", v(r))
 		g.op("VBROADCASTSS", "(R9)", v(d))
-		if g.regs == 32 {
-			g.op("KMOVQ", "(R8)", "K1")
-			for i := 1; i < 4; i++ {
-				g.op("KSHIFTRQ", 16*i, "K1", fmt.Sprintf("K%d", i+1))
-			}
-		}
-		for i := range 64 / g.width {
-			at := func(base string) mem { return mem{base: base, off: i * g.bytes()} }
-			g.op("VMULPS", at("DI"), scale, v(0))
-			g.op("VSUBPS", v(m), v(0), v(0))
-			g.exp(4, 0, 5, 6)
-			g.op("VMOVUPS", at("SI"), v(1))
-			g.op("VSUBPS", v(d), v(1), v(1))
-			if g.regs == 32 {
-				k := fmt.Sprintf("K%d", i+1)
-				g.op("VMULPS.Z", v(r), v(4), k, v(4))
-				g.op("VMULPS", v(4), v(1), v(1))
-				g.op("VMULPS.Z", scale, v(1), k, v(1))
-			} else {
-				g.op("VPBROADCASTB", mem{base: "R8", off: i}, v(seen))
-				g.op("VPAND", g.c(laneBits), v(seen), v(seen))
-				g.op("VPCMPEQD", g.c(laneBits), v(seen), v(seen))
-				g.op("VMULPS", v(r), v(4), v(4))
-				g.op("VMULPS", v(4), v(1), v(1))
-				g.op("VMULPS", scale, v(1), v(1))
-				g.op("VANDPS", v(seen), v(4), v(4))
-				g.op("VANDPS", v(seen), v(1), v(1))
-			}
-			g.op("VMOVUPS", v(4), at("DI"))
-			g.op("VMOVUPS", v(1), at("SI"))
+		for first := 0; first < 64/g.width; first += 4 {
+			at := func(base string, i int) mem { return mem{base: base, off: (first + i) * g.bytes()} }
+			g.abreast(4, func(i int) {
+				g.expBelow(v(4+i), v(i), v(8+i), func(to v) {
+					g.op("VMULPS", at("DI", i), v(scale), to)
+					g.op("VSUBPS", v(m), to, to)
+				}, fmt.Sprintf("K%d", i+1), false)
+			})
+			g.valid512()
+			g.abreast(4, func(i int) {
+				x, p, t, seen := v(i), v(4+i), v(8+i), fmt.Sprintf("K%d", i+1)
+				g.op("VMOVUPS", at("SI", i), t)
+				g.op("VSUBPS", v(d), t, t)
+				if g.regs == 32 {
+					g.op("VMULPS.Z", v(r), p, seen, p)
+				} else {
+					g.valid256(first+i, x)
+					g.op("VMULPS", v(r), p, p)
+					g.op("VANDPS", x, p, p)
+				}
+				g.op("VMOVUPS", p, at("DI", i))
+				g.op("VMULPS", p, t, t)
+				if g.regs == 32 {
+					g.op("VMULPS.Z", v(scale), t, seen, t)
+				} else {
+					g.op("VMULPS", v(scale), t, t)
+					g.op("VANDPS", x, t, t)
+				}
+				g.op("VMOVUPS", t, at("SI", i))
+			})
 		}
 		for _, p := range []string{"DI", "SI"} {
 			g.op("ADDQ", 256, p)

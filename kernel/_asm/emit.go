@@ -181,6 +181,25 @@ func (g *fn) loop(counter string, step int, body func()) {
 	g.op("ADDQ", step, counter)
 }
 
+// abreast writes what body does for 0 ≤ i < n, the same instructions on other registers, side by side: what waits for a result stands behind
+// what does not, so that the processor's queues hold work for all of its ports.
+func (g *fn) abreast(n int, body func(i int)) {
+	lines := make([][]string, n)
+	for i := range lines {
+		from := g.text.Len()
+		body(i)
+		lines[i] = strings.SplitAfter(string(g.text.Bytes()[from:]), "\n")
+		g.text.Truncate(from)
+	}
+	for k := range lines[0] {
+		for i := range lines {
+			if k < len(lines[i]) {
+				g.text.WriteString(lines[i][k])
+			}
+		}
+	}
+}
+
 // parts is how many registers hold 16 lanes.
 func (g *fn) parts() int { return 16 / g.width }
 

@@ -37,12 +37,14 @@ var (
 	expUsesAll = append([]string{"expHigh", "inf", "nan"}, expUses...)
 )
 
-// poly writes p = e^r of x = n·ln2 + r and leaves n in t: as a float at AVX-512, in the low bits at AVX2. r is scratch.
+// poly writes p = e^r of x = n·ln2 + r and leaves n in t: as a float at AVX-512, in the low bits at AVX2. r is scratch, and may be x.
 func (g *fn) poly(p, x, t, r v) {
 	g.op("VMOVUPS", g.c("roundN"), t)
 	g.op("VFMADD231PS", g.c("log2e"), x, t)
 	g.op("VSUBPS", g.c("roundN"), t, p) // n
-	g.op("VMOVAPS", x, r)
+	if r != x {
+		g.op("VMOVAPS", x, r)
+	}
 	g.op("VFNMADD231PS", g.c("ln2Hi"), p, r)
 	g.op("VFNMADD231PS", g.c("ln2Lo"), p, r)
 	if g.regs == 32 {
@@ -54,37 +56,46 @@ func (g *fn) poly(p, x, t, r v) {
 	}
 }
 
-// expBelow writes p = e^x for x no more than 0, -Inf and NaN included; t and r are scratch, and p is not x. At AVX-512 lanes outside the opmask
-// valid, if one is given, become +0.
-func (g *fn) expBelow(p, x, t, r v, valid string) {
-	g.poly(p, x, t, r)
+// expBelow writes p = e^x for the x that load brings to a register, no more than 0, -Inf and NaN included; x and t are scratch. At AVX-512 it takes
+// the opmask k, in which lanes that are not to become +0 are set: all of them in k only if masked says so.
+func (g *fn) expBelow(p, x, t v, load func(to v), k string, masked bool) {
+	load(x)
 	if g.regs == 32 {
-		if valid == "" {
-			g.op("VCMPPS", 5, g.c("expLow"), x, "K7") // not less than: NaN passes
+		if masked {
+			g.op("VCMPPS", 5, g.c("expLow"), x, k, k) // not less than: NaN passes
 		} else {
-			g.op("VCMPPS", 5, g.c("expLow"), x, valid, "K7")
+			g.op("VCMPPS", 5, g.c("expLow"), x, k)
 		}
-		g.op("VSCALEFPS.Z", t, p, "K7", p)
+		g.poly(p, x, t, x)
+		g.op("VSCALEFPS.Z", t, p, k, p)
 		return
 	}
+	g.poly(p, x, t, x)
 	g.op("VPSLLD", 23, t, t)
 	g.op("VPADDD", t, p, p)
-	g.op("VCMPPS", 5, g.c("expLow"), x, t)
-	g.op("VANDPS", t, p, p)
-	g.op("VCMPPS", 3, x, x, t) // NaN: all ones, a NaN
-	g.op("VORPS", t, p, p)
+	load(t)
+	g.op("VCMPPS", 5, g.c("expLow"), t, x)
+	g.op("VANDPS", x, p, p)
+	g.op("VCMPPS", 3, t, t, x) // NaN: all ones, a NaN
+	g.op("VORPS", x, p, p)
 }
 
 // exp writes p = e^x for any x; t and r are scratch, and p differs from x. A NaN comes out as the one NaN.
 func (g *fn) exp(p, x, t, r v) {
-	g.expBelow(p, x, t, r, "")
+	g.poly(p, x, t, r)
 	if g.regs == 32 {
+		g.op("VCMPPS", 5, g.c("expLow"), x, "K7")
+		g.op("VSCALEFPS.Z", t, p, "K7", p)
 		g.op("VCMPPS", 0x1E, g.c("expHigh"), x, "K7")
 		g.op("VMOVAPS", g.c("inf"), "K7", p)
 		g.op("VCMPPS", 3, x, x, "K7")
 		g.op("VMOVAPS", g.c("nan"), "K7", p)
 		return
 	}
+	g.op("VPSLLD", 23, t, t)
+	g.op("VPADDD", t, p, p)
+	g.op("VCMPPS", 5, g.c("expLow"), x, t)
+	g.op("VANDPS", t, p, p)
 	g.op("VCMPPS", 0x1E, g.c("expHigh"), x, t)
 	g.op("VBLENDVPS", t, g.c("inf"), p, p)
 	g.op("VCMPPS", 3, x, x, t)

@@ -84,7 +84,8 @@ func transposeRef(dst []byte, elem int, src []byte, dim, pitch, n int) {
 }
 
 // softmaxBackRef turns rows of scores s and of the gradients of their probabilities ds, both [rows][64], into the probabilities and the gradients of
-// the scores. m is a row's maximum, r one over its sum, d what its gradients are measured against. Where the mask has no bit, both become +0.
+// the scores. m is a row's maximum, r one over its sum, d what its gradients are measured against. Where the mask has no bit, both become +0; elsewhere
+// no score times scale is above the maximum.
 func softmaxBackRef(s, ds, m, r, d []float32, mask []uint64, scale float32) {
 	for i, seen := range mask {
 		p, g := s[i*Block:][:Block], ds[i*Block:][:Block]

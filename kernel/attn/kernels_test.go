@@ -62,6 +62,11 @@ func calls(r *rand.Rand, wild bool) (list []call) {
 		if wild {
 			back.s, back.m, back.l, back.c = random(r, rows*Block, true), random(r, rows, true), random(r, rows, true), random(r, rows, true)
 		}
+		for i := range back.s {
+			if row := i / Block; back.mask[row]>>(i%Block)&1 == 1 {
+				back.m[row] = max(back.m[row], back.s[i]*back.scale)
+			}
+		}
 		list = append(list, back)
 		for _, dim := range []int{16, 80, 144} {
 			n := []int{1, 2, 13, 200}[r.IntN(4)]

@@ -373,8 +373,6 @@ loop1:
 	VPADDD Y5, Y4, Y4
 	VCMPPS $5, expLow<>(SB), Y0, Y5
 	VANDPS Y5, Y4, Y4
-	VCMPPS $3, Y0, Y0, Y5
-	VORPS Y5, Y4, Y4
 	VCMPPS $30, expHigh<>(SB), Y0, Y5
 	VBLENDVPS Y5, inf<>(SB), Y4, Y4
 	VCMPPS $3, Y0, Y0, Y5
@@ -398,8 +396,6 @@ loop1:
 	VPADDD Y5, Y4, Y4
 	VCMPPS $5, expLow<>(SB), Y0, Y5
 	VANDPS Y5, Y4, Y4
-	VCMPPS $3, Y0, Y0, Y5
-	VORPS Y5, Y4, Y4
 	VCMPPS $30, expHigh<>(SB), Y0, Y5
 	VBLENDVPS Y5, inf<>(SB), Y4, Y4
 	VCMPPS $3, Y0, Y0, Y5
@@ -442,8 +438,6 @@ loop1:
 	VPADDD Y5, Y4, Y4
 	VCMPPS $5, expLow<>(SB), Y0, Y5
 	VANDPS Y5, Y4, Y4
-	VCMPPS $3, Y0, Y0, Y5
-	VORPS Y5, Y4, Y4
 	VCMPPS $30, expHigh<>(SB), Y0, Y5
 	VBLENDVPS Y5, inf<>(SB), Y4, Y4
 	VCMPPS $3, Y0, Y0, Y5
@@ -473,8 +467,6 @@ loop1:
 	VPADDD Y5, Y4, Y4
 	VCMPPS $5, expLow<>(SB), Y0, Y5
 	VANDPS Y5, Y4, Y4
-	VCMPPS $3, Y0, Y0, Y5
-	VORPS Y5, Y4, Y4
 	VCMPPS $30, expHigh<>(SB), Y0, Y5
 	VBLENDVPS Y5, inf<>(SB), Y4, Y4
 	VCMPPS $3, Y0, Y0, Y5
@@ -524,8 +516,6 @@ loop1:
 	VPADDD Y5, Y4, Y4
 	VCMPPS $5, expLow<>(SB), Y2, Y5
 	VANDPS Y5, Y4, Y4
-	VCMPPS $3, Y2, Y2, Y5
-	VORPS Y5, Y4, Y4
 	VCMPPS $30, expHigh<>(SB), Y2, Y5
 	VBLENDVPS Y5, inf<>(SB), Y4, Y4
 	VCMPPS $3, Y2, Y2, Y5
@@ -556,8 +546,6 @@ loop1:
 	VPADDD Y5, Y4, Y4
 	VCMPPS $5, expLow<>(SB), Y2, Y5
 	VANDPS Y5, Y4, Y4
-	VCMPPS $3, Y2, Y2, Y5
-	VORPS Y5, Y4, Y4
 	VCMPPS $30, expHigh<>(SB), Y2, Y5
 	VBLENDVPS Y5, inf<>(SB), Y4, Y4
 	VCMPPS $3, Y2, Y2, Y5
@@ -659,8 +647,6 @@ loop1:
 	VPADDD Y5, Y4, Y4
 	VCMPPS $5, expLow<>(SB), Y2, Y5
 	VANDPS Y5, Y4, Y4
-	VCMPPS $3, Y2, Y2, Y5
-	VORPS Y5, Y4, Y4
 	VCMPPS $30, expHigh<>(SB), Y2, Y5
 	VBLENDVPS Y5, inf<>(SB), Y4, Y4
 	VCMPPS $3, Y2, Y2, Y5
@@ -686,8 +672,6 @@ loop1:
 	VPADDD Y5, Y4, Y4
 	VCMPPS $5, expLow<>(SB), Y2, Y5
 	VANDPS Y5, Y4, Y4
-	VCMPPS $3, Y2, Y2, Y5
-	VORPS Y5, Y4, Y4
 	VCMPPS $30, expHigh<>(SB), Y2, Y5
 	VBLENDVPS Y5, inf<>(SB), Y4, Y4
 	VCMPPS $3, Y2, Y2, Y5
@@ -736,8 +720,6 @@ loop1:
 	VPADDD Y5, Y4, Y4
 	VCMPPS $5, expLow<>(SB), Y2, Y5
 	VANDPS Y5, Y4, Y4
-	VCMPPS $3, Y2, Y2, Y5
-	VORPS Y5, Y4, Y4
 	VCMPPS $30, expHigh<>(SB), Y2, Y5
 	VBLENDVPS Y5, inf<>(SB), Y4, Y4
 	VCMPPS $3, Y2, Y2, Y5
@@ -762,8 +744,6 @@ loop1:
 	VPADDD Y5, Y4, Y4
 	VCMPPS $5, expLow<>(SB), Y2, Y5
 	VANDPS Y5, Y4, Y4
-	VCMPPS $3, Y2, Y2, Y5
-	VORPS Y5, Y4, Y4
 	VCMPPS $30, expHigh<>(SB), Y2, Y5
 	VBLENDVPS Y5, inf<>(SB), Y4, Y4
 	VCMPPS $3, Y2, Y2, Y5
@@ -1213,8 +1193,6 @@ loop1:
 	VPADDD Y5, Y4, Y4
 	VCMPPS $5, expLow<>(SB), Y1, Y5
 	VANDPS Y5, Y4, Y4
-	VCMPPS $3, Y1, Y1, Y5
-	VORPS Y5, Y4, Y4
 	VCMPPS $30, expHigh<>(SB), Y1, Y5
 	VBLENDVPS Y5, inf<>(SB), Y4, Y4
 	VCMPPS $3, Y1, Y1, Y5
@@ -1254,8 +1232,6 @@ loop1:
 	VPADDD Y5, Y4, Y4
 	VCMPPS $5, expLow<>(SB), Y1, Y5
 	VANDPS Y5, Y4, Y4
-	VCMPPS $3, Y1, Y1, Y5
-	VORPS Y5, Y4, Y4
 	VCMPPS $30, expHigh<>(SB), Y1, Y5
 	VBLENDVPS Y5, inf<>(SB), Y4, Y4
 	VCMPPS $3, Y1, Y1, Y5

@@ -145,6 +145,9 @@ func (x *runner) plan(p *Plan, c *model.Config, stage *Stage) error {
 	if stage.Eval.Every > 0 {
 		evaluations = (s.Steps + stage.Eval.Every - 1) / stage.Eval.Every
 	}
+	if stage.Eval.First {
+		evaluations++
+	}
 	s.Tokens = int64(s.Steps) * work.Tokens
 	s.Evaluation = float64(evaluations) * work.Evaluation
 	s.FLOPs = float64(s.Steps)*work.FLOPs + s.Evaluation

@@ -19,6 +19,7 @@ import (
 var version = "0.1.0-dev"
 
 type cli struct {
+	Quickstart quickstartCmd `cmd:"" help:"Make a small reasoning model in five minutes, and see what it cost."`
 	Run        runCmd        `cmd:"" help:"Answer one question."`
 	Chat       chatCmd       `cmd:"" help:"A conversation in the terminal."`
 	Inspect    inspectCmd    `cmd:"" help:"Show what a checkpoint is and what running it takes."`

@@ -1,4 +1,4 @@
-// Command penny runs, checks and costs DeepSeek-R1-style reasoning models.
+// Command penny makes, runs, checks and costs DeepSeek-R1-style reasoning models.
 package main
 
 import (
@@ -66,7 +66,7 @@ func run(args []string) int {
 	}
 	var c cli
 	parser, err := kong.New(&c, kong.Name("penny"),
-		kong.Description("Run, check and cost DeepSeek-R1-style reasoning models. The same bits on every machine."),
+		kong.Description("Make, run, check and cost DeepSeek-R1-style reasoning models. The same bits on every machine."),
 		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Vars{"kinds": strings.Join(tokenizer.RankKinds(), ","), "temp": "0", "topp": "1", "version": fmt.Sprintf("penny %s %s %s/%s %v", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, cpu.Current())})
 	if err != nil {

@@ -95,7 +95,7 @@ func (r *reference) balance(tokens []routed) (loss float64) {
 func TestLearnReference(t *testing.T) {
 	for _, arch := range []string{"qwen3_moe", "deepseek_v2", "deepseek_v3"} {
 		tried := 0
-		for seed := uint64(0); tried < 3; seed++ {
+		for seed := uint64(0); tried < 2; seed++ {
 			r := rand.New(rand.NewPCG(seed, 11))
 			c := randomConfig(r, arch)
 			w := model.SyntheticWeights(func(string, []int) dtype.Type { return dtype.F32 })
@@ -122,9 +122,9 @@ func againstDifferences(t *testing.T, r *rand.Rand, c *model.Config, w *model.We
 		t.Fatal(err)
 	}
 	defer l.Close()
-	batch := []model.Sequence{{IDs: randomIDs(r, 9, c.Vocab)}, {IDs: randomIDs(r, 2, c.Vocab)}, {IDs: randomIDs(r, 5, c.Vocab)}}
+	batch := []model.Sequence{{IDs: randomIDs(r, 7, c.Vocab)}, {IDs: randomIDs(r, 2, c.Vocab)}, {IDs: randomIDs(r, 4, c.Vocab)}}
 	batch[0].Labels = slices.Clone(batch[0].IDs)
-	batch[0].Labels[3], batch[0].Labels[8] = model.Unlearnt, model.Unlearnt
+	batch[0].Labels[3], batch[0].Labels[6] = model.Unlearnt, model.Unlearnt
 	ref := newReference(c, w)
 	loss := ref.total(batch)
 	if ref.margin < 1e-3 {
@@ -135,7 +135,7 @@ func againstDifferences(t *testing.T, r *rand.Rand, c *model.Config, w *model.We
 		t.Errorf("%s: loss %v, want %v\n%+v", c.Arch, got, loss, c)
 	}
 	for _, p := range l.Params() {
-		if strings.Contains(p.Name, ".experts.") && r.IntN(4) > 0 {
+		if strings.Contains(p.Name, ".experts.") && r.IntN(8) > 0 {
 			continue // there are many
 		}
 		const step = 1e-5

@@ -167,9 +167,7 @@ func (r *Rollouts) check(g *Group) error {
 
 // reset makes everything idle again, whatever became of the run.
 func (r *Rollouts) reset() {
-	for _, s := range r.active {
-		r.idle = append(r.idle, s)
-	}
+	r.idle = append(r.idle, r.active...)
 	for _, p := range r.ready {
 		r.prompts = append(r.prompts, p.cache)
 	}

@@ -63,11 +63,6 @@ func (g *golden) f32(t *testing.T, name string) []float32 {
 	return x
 }
 
-// row is the part of a padded tensor that belongs to a response.
-func (g *golden) row(x []float32, b *Batch, i int) []float32 {
-	return x[i*g.Width:][:b.Responses[i].Len()]
-}
-
 // batch is the recorded one with all tokens of the responses, or only those that are learnt, and the policies of its update.
 func (g *golden) batch(t *testing.T, mask string) (*Batch, []Policy) {
 	b := &Batch{Groups: g.Groups}
@@ -185,7 +180,6 @@ func TestGoldens(t *testing.T) {
 				mask = "length_mask"
 			}
 			b, now := g.batch(t, mask)
-			groups := []int{0, 1, 2}
 			all := b
 			switch name {
 			case "grpo_on_policy":
@@ -193,6 +187,7 @@ func TestGoldens(t *testing.T) {
 					b.Responses[i].Old = now[i].Logprobs
 				}
 			case "dapo_dynamic":
+				var groups []int
 				b, groups = b.Informative()
 				if fmt.Sprint(groups) != "[0 2]" {
 					t.Fatalf("kept groups %v", groups)

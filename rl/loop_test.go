@@ -240,7 +240,7 @@ func TestNoBitDependsOnTheMachine(t *testing.T) {
 		for _, s := range []setting{{threads: 2, arch: arch}, {threads: 1, arch: arch, recompute: true}} {
 			c.Sequences = 3 * s.threads
 			b := newBench(t, c, s)
-			got := b.steps(t, 2)
+			b.steps(t, 2)
 			var p train.Progress // what a run goes on from, beside weights and optimiser
 			old := b.Loop
 			err := old.Mark(&p)
@@ -255,7 +255,7 @@ func TestNoBitDependsOnTheMachine(t *testing.T) {
 			}
 			old.Close()
 			t.Cleanup(func() { b.Loop.Close() })
-			got = b.steps(t, 1)
+			got := b.steps(t, 1)
 			if b.state() != state || got["reward"] != want["reward"] || got["entropy"] != want["entropy"] {
 				t.Errorf("%s %+v: other weights after three steps, or %v in place of %v", arch, s, got, want)
 			}

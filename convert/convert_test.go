@@ -185,6 +185,28 @@ func TestRoundTripRandom(t *testing.T) {
 	})
 }
 
+// A network of V3's family none of whose layers has experts is told from one of V2's.
+func TestFamilyWithoutExperts(t *testing.T) {
+	config := deepseek()
+	config["first_k_dense_replace"], config["num_nextn_predict_layers"] = 2, 0
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "in"), filepath.Join(dir, "x.gguf")
+	if err := network(in, config, dtype.F32, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(context.Background(), in, out, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := zoo.Open(out, model.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if arch := m.Config().Arch; arch != "deepseek_v3" {
+		t.Errorf("the architecture is %s", arch)
+	}
+}
+
 // small makes the llama network in a folder of its own.
 func small(t *testing.T, config fields, change func(name string, x []float32) []float32) string {
 	t.Helper()

@@ -135,6 +135,9 @@ func (w metaWriter) mixture(c *model.Config) error {
 		w.size("leading_dense_block_count", c.Layers)
 		w.size("expert_feed_forward_length", c.Intermediate)
 		w.size("expert_shared_count", 0)
+		if c.Arch == "deepseek_v3" { // nothing else tells V3 from V2 where no layer has experts
+			w.size("expert_gating_func", gateSigmoid)
+		}
 		return nil
 	}
 	dense := 0

@@ -3,6 +3,7 @@ package recipe
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -117,7 +118,6 @@ func (x *runner) plan(p *Plan, c *model.Config, stage *Stage) error {
 	if len(p.Stages) == 0 {
 		s.Memory = meter.PeakMemory() // what opening vocabulary and data took
 	}
-	s.Steps, s.EndsBy = work.Steps(stage.Budget, x.Budget.After(p.counts()))
 	needs, err := train.Measure(c, &stage.Settings, x.session.Pool, func(c *model.Config) (*model.Learner, error) {
 		return zoo.LearnNew(c, model.FreshWeights(0, 1), o)
 	})
@@ -128,18 +128,9 @@ func (x *runner) plan(p *Plan, c *model.Config, stage *Stage) error {
 	}
 	micros := (stage.Batch.Global + stage.MicroRows() - 1) / stage.MicroRows()
 	step := time.Duration(micros)*needs.Micro + needs.Update
-	if s.Steps == 0 && step > 0 { // time or money ends it
-		seconds := x.Budget.Minutes * 60
-		if stage.Budget.Minutes > 0 {
-			seconds = stage.Budget.Minutes * 60
-		}
-		s.EndsBy = "minutes"
-		if dollars := max(x.Budget.Dollars, stage.Budget.Dollars); dollars > 0 {
-			if perSecond, _, _ := p.Rates.Dollars(1, 0); seconds == 0 || dollars/perSecond < seconds {
-				seconds, s.EndsBy = dollars/perSecond, "dollars"
-			}
-		}
-		s.Steps = int(seconds / step.Seconds())
+	work.FLOPs += float64(needs.FLOPs)
+	if s.Steps, s.EndsBy = work.Steps(stage.Budget, x.Budget.After(p.counts())); s.Steps == 0 && step > 0 {
+		s.Steps, s.EndsBy = x.byClock(p, stage, step)
 	}
 	evaluations := 1
 	if stage.Eval.Every > 0 {
@@ -159,6 +150,24 @@ func (x *runner) plan(p *Plan, c *model.Config, stage *Stage) error {
 	p.PeakMemory = s.Memory
 	p.Stages = append(p.Stages, s)
 	return nil
+}
+
+// byClock is the number of steps until time or money ends a stage.
+func (x *runner) byClock(p *Plan, stage *Stage, step time.Duration) (steps int, by string) {
+	seconds := math.Inf(1)
+	perSecond, _, _ := p.Rates.Dollars(1, 0)
+	for _, b := range []train.Budget{stage.Budget, x.Budget} {
+		if t := b.Minutes * 60; t > 0 && t < seconds {
+			seconds, by = t, "minutes"
+		}
+		if t := b.Dollars / perSecond; t > 0 && t < seconds {
+			seconds, by = t, "dollars"
+		}
+	}
+	if math.IsInf(seconds, 1) {
+		return 0, ""
+	}
+	return int(seconds / step.Seconds()), by
 }
 
 // counts are what the stages so far come to.

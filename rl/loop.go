@@ -128,7 +128,7 @@ func (l *Loop) Resume(p *train.Progress) error {
 }
 
 // Steps is what the budgets say: how much a step takes is not known before it is made.
-func (l *Loop) Steps(stage, run train.Budget) (int, error) {
+func (l *Loop) Steps(stage, run train.Budget, _ int64) (int, error) {
 	if stage.Steps > 0 && (run.Steps == 0 || stage.Steps < run.Steps) {
 		return stage.Steps, nil
 	}

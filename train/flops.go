@@ -11,7 +11,8 @@ import (
 // Formula says how operations are derived, for receipts.
 const Formula = "A multiply-add is two operations. Forward: products with weights, active experts only, the head where something is predicted, and attention's scores and " +
 	"weighted sums over the positions that each row sees; norms, softmax, rotary embedding and look-ups are left out. Training: three times the forward, two where only " +
-	"LoRA's additions learn (and three times those); once more where layers are run a second time to save memory."
+	"LoRA's additions learn (and three times those); once more where layers are run a second time to save memory. Of the " +
+	"optimisers' updates Muon's products."
 
 // costs are the operations of a network's parts, forward.
 type costs struct {

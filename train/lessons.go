@@ -12,8 +12,8 @@ import (
 
 // Lessons are what a stage learns from: they make the gradients that the stage's optimiser follows, and measure what has come of it.
 type Lessons interface {
-	// Steps is how many steps a budget and the lessons themselves allow; 0 where that cannot be told beforehand.
-	Steps(stage, run Budget) (int, error)
+	// Steps is how many steps a budget and the lessons themselves allow, where each update takes so many operations besides; 0 where that cannot be told beforehand.
+	Steps(stage, run Budget, update int64) (int, error)
 
 	// Mark notes in p where the next step begins, and Resume goes there.
 	Mark(p *Progress) error
@@ -79,8 +79,9 @@ func (t *supervised) Mark(p *Progress) error { p.Cursor = t.loader.Cursor(); ret
 func (t *supervised) Resume(p *Progress) error { return t.loader.Seek(p.Cursor) }
 
 // Steps looks at the data.
-func (t *supervised) Steps(stage, run Budget) (int, error) {
+func (t *supervised) Steps(stage, run Budget, update int64) (int, error) {
 	w, err := work(t.data, &t.costs, t.set)
+	w.FLOPs += float64(update)
 	n, _ := w.Steps(stage, run)
 	return n, err
 }

@@ -76,7 +76,7 @@ func (t *trainer) place() error {
 	}
 	if t.schedule.Steps == 0 && t.schedule.Shape != optim.Constant {
 		var err error
-		if t.schedule.Steps, err = t.lessons.Steps(t.stage.Budget, t.Budget.After(Counts{p.Step, p.Tokens, p.FLOPs})); err != nil {
+		if t.schedule.Steps, err = t.lessons.Steps(t.stage.Budget, t.Budget.After(Counts{p.Step, p.Tokens, p.FLOPs}), t.state.Optimizer.FLOPs()); err != nil {
 			return err
 		}
 	}
@@ -206,6 +206,10 @@ func (t *trainer) step(ctx context.Context) error {
 func (t *trainer) update(lesson *Lesson, lr, norm float64) {
 	p := &t.state.Progress
 	t.state.Optimizer.Step(lr, optim.ClipFactor(norm, t.set.Optimizer.Clip))
+	if n := t.state.Optimizer.FLOPs(); n > 0 {
+		p.FLOPs += n
+		t.Recorder.Spend(t.purpose, n, 0)
+	}
 	t.learner.UpdateBiases(float32(t.set.Loss.Gamma))
 	if t.state.Average != nil {
 		t.state.Average.Update()

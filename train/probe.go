@@ -19,6 +19,7 @@ type Needs struct {
 	Micro   time.Duration // a micro-batch forward and back
 	Update  time.Duration // the optimiser's step
 	Forward time.Duration // a micro-batch forward alone
+	FLOPs   int64         // of the optimiser's step
 }
 
 // largestProbe bounds the parameters of the networks that are measured.
@@ -58,12 +59,12 @@ func Measure(c *model.Config, set *Settings, pool *par.Pool, build func(*model.C
 }
 
 func (a Needs) minus(b Needs) Needs {
-	return Needs{a.Heap - b.Heap, max(0, a.Micro-b.Micro), max(0, a.Update-b.Update), max(0, a.Forward-b.Forward)}
+	return Needs{a.Heap - b.Heap, max(0, a.Micro-b.Micro), max(0, a.Update-b.Update), max(0, a.Forward-b.Forward), a.FLOPs - b.FLOPs}
 }
 
 func (a Needs) plus(b Needs, times int) Needs {
 	n := time.Duration(times)
-	return Needs{a.Heap + int64(times)*b.Heap, a.Micro + n*b.Micro, a.Update + n*b.Update, a.Forward + n*b.Forward}
+	return Needs{a.Heap + int64(times)*b.Heap, a.Micro + n*b.Micro, a.Update + n*b.Update, a.Forward + n*b.Forward, a.FLOPs + int64(times)*b.FLOPs}
 }
 
 // measure learns from one micro-batch with a network that has only some layers, sparse or not.
@@ -113,7 +114,7 @@ func measure(c *model.Config, kinds []bool, set *Settings, pool *par.Pool, build
 		l.Updated()
 		n.Update = shorter(try, n.Update, &start)
 	}
-	n.Heap = heap() - before
+	n.Heap, n.FLOPs = heap()-before, o.FLOPs()
 	runtime.KeepAlive(o)
 	runtime.KeepAlive(average)
 	return n, nil

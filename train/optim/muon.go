@@ -74,6 +74,12 @@ func (o *Optimizer) moveMuon(p *parameter, lr float64, clip float32, z *orthogon
 	})
 }
 
+// muonFLOPs is the arithmetic of making a matrix orthogonal: products whose result is symmetric count once what lies on and below the diagonal.
+func muonFLOPs(rows, cols int) int64 {
+	r, c := int64(min(rows, cols)), int64(max(rows, cols))
+	return newtonSteps * (r*(r+1)*c + r*(r+1)*r + 2*r*r*c)
+}
+
 // orthogonalizer is the working memory of Newton and Schulz's iteration on one matrix.
 type orthogonalizer struct {
 	rows, cols int       // of the matrix that is iterated: the flatter of u and its transpose

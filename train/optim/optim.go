@@ -198,6 +198,16 @@ func (o *Optimizer) Step(lr float64, clip float32) {
 	o.stepMuon(lr, clip)
 }
 
+// FLOPs is the arithmetic of one update: the products of Muon. What is done value by value is left out; it is well below one per cent of what the gradient took.
+func (o *Optimizer) FLOPs() (n int64) {
+	for i := range o.params {
+		if p := &o.params[i]; p.kind == Muon {
+			n += muonFLOPs(p.Shape[0], p.Shape[1])
+		}
+	}
+	return n
+}
+
 // Steps is how many updates have been made.
 func (o *Optimizer) Steps() int { return o.steps }
 

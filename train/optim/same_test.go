@@ -204,3 +204,22 @@ func BenchmarkStep(b *testing.B) {
 		})
 	}
 }
+
+// TestFLOPs: products that Muon makes count, five times X·Xᵀ, its square (half of each) and what multiplies X.
+func TestFLOPs(t *testing.T) {
+	pool := par.New(1)
+	defer pool.Close()
+	c := Default()
+	c.Kind = Muon
+	for _, shape := range [][]int{{10, 24}, {24, 10}} {
+		p := &grad.Param{Name: "layer.weight", Shape: shape, Value: make([]float32, 240), Grad: make([]float32, 240)}
+		vector := &grad.Param{Name: "norm.weight", Shape: []int{24}, Value: make([]float32, 24), Grad: make([]float32, 24)}
+		o, err := New(c, []*grad.Param{p, vector}, pool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := o.FLOPs(), int64(5*(10*11*24+10*11*10+2*10*10*24)); got != want {
+			t.Errorf("%v: %d, want %d", shape, got, want)
+		}
+	}
+}

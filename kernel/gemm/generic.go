@@ -13,6 +13,7 @@ var generic = kernels{
 	f32:       genericForms(lineF32, convF32, coreF32),
 	bf16:      genericForms(lineBF16, convBF16, coreBF16),
 	roundBF16: roundBF16,
+	copyLines: copyLines,
 	scaleAdd:  scaleAdd,
 	fold:      fold,
 	sweep:     sweepsOf(sweepGeneric),
@@ -186,5 +187,11 @@ func deal(dst, src unsafe.Pointer, tiles, steps int, srcStep uintptr) {
 		for t := range tiles {
 			*at[[tileRows]float32](dst, (t*sweepTile+s*tileRows)*4) = *at[[tileRows]float32](src, s*int(srcStep)+t*tileRows*4)
 		}
+	}
+}
+
+func copyLines(dst, src unsafe.Pointer, lines int, step uintptr) {
+	for i := range lines {
+		*at[[line]byte](dst, i*int(step)) = *at[[line]byte](src, i*line)
 	}
 }

@@ -73,6 +73,8 @@ type kernels struct {
 	widenX func(dst, src unsafe.Pointer, steps, rows int)
 	// roundBF16 writes lines of 32 bf16 values, step bytes apart, from f32 values.
 	roundBF16 func(dst, src unsafe.Pointer, lines int, step uintptr)
+	// copyLines copies lines, step bytes apart in dst.
+	copyLines func(dst, src unsafe.Pointer, lines int, step uintptr)
 	// scaleAdd does outer[i] = fma(scale[i], inner[i], outer[i]) over the lanes of n outputs; with cont 0 outer starts at +0.
 	scaleAdd func(outer, inner, scale unsafe.Pointer, n, cont int)
 	// sweep are the cores of the backward products, by the number of rows of C; sweepPairs those under bf16, over pairs or else, without pairs, over

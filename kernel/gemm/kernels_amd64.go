@@ -33,6 +33,7 @@ var avx2 = &kernels{
 	},
 	widenX:    widenXAVX2,
 	roundBF16: roundBF16AVX2,
+	copyLines: copyLinesAVX2,
 	scaleAdd:  scaleAddAVX2,
 	sweep:     [tileRows + 1]func(*sweep){1: sweep1avx2, 2: sweep2avx2, 3: sweep3avx2, 4: sweep4avx2, 5: sweep5avx2, 6: sweep6avx2},
 	sweepPairs: [tileRows + 1]func(*sweep){1: sweepFlush1avx2, 2: sweepFlush2avx2, 3: sweepFlush3avx2, 4: sweepFlush4avx2, 5: sweepFlush5avx2,
@@ -61,6 +62,7 @@ var avx512 = &kernels{
 		4: withScales(formOf(dtype.F8E5M2, lineBF16, 1, e5m2ToBF16AVX512, bf16Avx512, cores{}), scaledAvx512, nil),
 	},
 	roundBF16: roundBF16AVX2,
+	copyLines: copyLinesAVX2,
 	scaleAdd:  scaleAddAVX2,
 	sweep:     [tileRows + 1]func(*sweep){1: sweep1avx512, 2: sweep2avx512, 3: sweep3avx512, 4: sweep4avx512, 5: sweep5avx512, 6: sweep6avx512},
 	sweepPairs: [tileRows + 1]func(*sweep){1: sweepPairs1avx512, 2: sweepPairs2avx512, 3: sweepPairs3avx512, 4: sweepPairs4avx512,
@@ -148,3 +150,6 @@ func dealSSE(dst, src unsafe.Pointer, tiles, steps int, srcStep uintptr)
 
 //go:noescape
 func widenSwappedAVX2(dst, src unsafe.Pointer, groups int)
+
+//go:noescape
+func copyLinesAVX2(dst, src unsafe.Pointer, lines int, step uintptr)

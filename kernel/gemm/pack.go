@@ -42,9 +42,10 @@ func PackF32(dst, x []float32, m, k int) Packed {
 // PackF32Row packs x as row r of m into dst. Rows may be packed in any order, by several workers at once.
 func PackF32Row(dst, x []float32, r, m int) {
 	at, step := rowLines(r, m, len(x), lineF32)
-	for len(x) >= lineF32 {
-		*(*[lineF32]float32)(dst[at:]) = [lineF32]float32(x)
-		x, at = x[lineF32:], at+step
+	if n := len(x) / lineF32; n > 0 {
+		_ = dst[at+(n-1)*step+lineF32-1]
+		tables[cpu.Current()].copyLines(unsafe.Pointer(&dst[at]), unsafe.Pointer(&x[0]), n, uintptr(step*4))
+		x, at = x[n*lineF32:], at+n*step
 	}
 	if len(x) > 0 {
 		clear(dst[at+copy(dst[at:at+lineF32], x) : at+lineF32])

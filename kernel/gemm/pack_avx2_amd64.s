@@ -396,3 +396,22 @@ next:
 	JNZ       next
 	VZEROUPPER
 	RET
+
+// func copyLinesAVX2(dst, src unsafe.Pointer, lines int, step uintptr)
+TEXT ·copyLinesAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ lines+16(FP), CX
+	MOVQ step+24(FP), R8
+
+next:
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ    $64, SI
+	ADDQ    R8, DI
+	DECQ    CX
+	JNZ     next
+	VZEROUPPER
+	RET

@@ -260,9 +260,11 @@ func (p *product) block(b, next block) {
 				p.ahead = uintptr(b.cols*p.wRow - s.from*p.f.bytes)
 			}
 		}
-		p.pack(b.col, b.cols, s)
-		if p.scaled {
-			p.gatherScales(b, s, period)
+		if b.row == 0 || s.to-s.from < p.steps { // else the panels are still those of the rows above
+			p.pack(b.col, b.cols, s)
+			if p.scaled {
+				p.gatherScales(b, s, period)
+			}
 		}
 		then, thenAt := b, s.to
 		if s.to == p.steps {
@@ -355,7 +357,7 @@ func (p *product) prefetch(b block, r int, s span, then block, at int) {
 		x = p.packedAt(b.row+r+tileRows, min(tileRows, b.rows-r-tileRows), s.from)
 	}
 	p.t.nextX, p.t.nextXLines = uintptr(x), ceil(steps*tileRows, p.t.reps)
-	if p.few {
+	if p.few || then.row > 0 && steps == p.steps {
 		return
 	}
 	share := ceil(ceil(steps*p.f.bytes, line), ceil(b.rows, tileRows))

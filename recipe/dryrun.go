@@ -7,6 +7,8 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/pennyml/penny/internal/par"
@@ -14,7 +16,9 @@ import (
 	"github.com/pennyml/penny/meter"
 	"github.com/pennyml/penny/model"
 	"github.com/pennyml/penny/model/zoo"
+	"github.com/pennyml/penny/rl"
 	"github.com/pennyml/penny/train"
+	"github.com/pennyml/penny/train/data"
 )
 
 // Plan is what a run is going to take.
@@ -73,14 +77,14 @@ func (r *Recipe) DryRun(o Options) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{Recipe: string(text), Rates: ledger.DefaultRates(o.Threads), Notes: notes}
-	c, err := x.config()
+	c, err := x.config(&x.Model)
 	if err != nil {
 		return nil, err
 	}
 	count := c.Count()
 	p.Params, p.Active = count.Params+count.MTP, count.Active
 	for i := range r.Stages {
-		if err := x.plan(p, c, &r.Stages[i]); err != nil {
+		if err := x.plan(p, c, i); err != nil {
 			return nil, fmt.Errorf("stage %s: %w", r.Stages[i].Name, err)
 		}
 	}
@@ -88,29 +92,35 @@ func (r *Recipe) DryRun(o Options) (*Plan, error) {
 	return p, nil
 }
 
-// config is the configuration of the network that the recipe begins with.
-func (x *runner) config() (*model.Config, error) {
-	if x.Model.From == "" {
-		return x.fresh()
+// config is the configuration of a network that a recipe or a stage begins with.
+func (x *runner) config(m *train.Model) (*model.Config, error) {
+	if m.From == "" {
+		return x.fresh(m)
 	}
-	return zoo.ReadConfig(x.Model.From)
+	return zoo.ReadConfig(m.From)
 }
 
 // plan adds a stage.
-func (x *runner) plan(p *Plan, c *model.Config, stage *Stage) error {
+func (x *runner) plan(p *Plan, c *model.Config, i int) error {
+	stage := &x.Stages[i]
+	if stage.Model != nil {
+		other, err := x.config(stage.Model)
+		if err != nil {
+			return err
+		}
+		*c = *other
+	}
 	if err := stage.stretch(c); err != nil {
 		return err
 	}
-	o, err := x.options(stage)
-	if err != nil {
-		return err
-	}
-	if stage.Kind == train.RL {
-		p.Notes = append(p.Notes, fmt.Sprintf("stage %s: how long answers will be is not known, so neither is what it takes; its budget bounds it", stage.Name))
+	after := *c
+	x.ends = append(x.ends, &after)
+	if later := slices.ContainsFunc(stage.Data.Sources, func(s data.Source) bool { return s.Stage != "" }); later && !stage.samples() {
+		p.note(stage, "what an earlier stage will leave to learn from is not known, so neither is what it takes; its budget bounds it")
 		p.Stages = append(p.Stages, StagePlan{Name: stage.Name, Steps: stage.Budget.Steps, Memory: p.PeakMemory, EndsBy: "budget"})
 		return nil
 	}
-	work, err := x.session.Forecast(c, &stage.Settings)
+	work, err := x.work(p, c, i)
 	if err != nil {
 		return err
 	}
@@ -118,19 +128,19 @@ func (x *runner) plan(p *Plan, c *model.Config, stage *Stage) error {
 	if len(p.Stages) == 0 {
 		s.Memory = meter.PeakMemory() // what opening vocabulary and data took
 	}
-	needs, err := train.Measure(c, &stage.Settings, x.session.Pool, func(c *model.Config) (*model.Learner, error) {
-		return zoo.LearnNew(c, model.FreshWeights(0, 1), o)
-	})
-	if errors.Is(err, train.ErrTooLarge) {
-		p.Notes = append(p.Notes, fmt.Sprintf("stage %s: %v: neither memory nor time can be told", stage.Name, err))
-	} else if err != nil {
+	needs, err := x.needs(p, c, i)
+	if err != nil {
 		return err
 	}
-	micros := (stage.Batch.Global + stage.MicroRows() - 1) / stage.MicroRows()
-	step := time.Duration(micros)*needs.Micro + needs.Update
+	step := time.Duration((stage.Batch.Global+stage.MicroRows()-1)/stage.MicroRows())*needs.Micro + needs.Update
+	if stage.samples() {
+		step = 0 // answers end when they will
+	}
 	work.FLOPs += float64(needs.FLOPs)
 	if s.Steps, s.EndsBy = work.Steps(stage.Budget, x.Budget.After(p.counts())); s.Steps == 0 && step > 0 {
 		s.Steps, s.EndsBy = x.byClock(p, stage, step)
+	} else if s.EndsBy == train.Epochs && stage.Kind == train.Reject {
+		s.EndsBy = "problems"
 	}
 	evaluations := 1
 	if stage.Eval.Every > 0 {
@@ -142,14 +152,18 @@ func (x *runner) plan(p *Plan, c *model.Config, stage *Stage) error {
 	s.Tokens = int64(s.Steps) * work.Tokens
 	s.Evaluation = float64(evaluations) * work.Evaluation
 	s.FLOPs = float64(s.Steps)*work.FLOPs + s.Evaluation
-	s.Seconds = float64(s.Steps)*step.Seconds() + float64(evaluations)*float64(work.EvaluationRows)/float64(stage.MicroRows())*needs.Forward.Seconds()
-	if s.Seconds > 0 {
+	if step > 0 {
+		s.Seconds = float64(s.Steps)*step.Seconds() + float64(evaluations)*float64(work.EvaluationRows)/float64(stage.MicroRows())*needs.Forward.Seconds()
 		s.Speed = float64(work.Tokens) / step.Seconds()
 	}
 	s.Memory = max(s.Memory, peak(needs.Heap))
 	p.PeakMemory = s.Memory
 	p.Stages = append(p.Stages, s)
 	return nil
+}
+
+func (p *Plan) note(s *Stage, format string, a ...any) {
+	p.Notes = append(p.Notes, fmt.Sprintf("stage %s: %s", s.Name, fmt.Sprintf(format, a...)))
 }
 
 // byClock is the number of steps until time or money ends a stage.
@@ -168,6 +182,84 @@ func (x *runner) byClock(p *Plan, stage *Stage, step time.Duration) (steps int, 
 		return 0, ""
 	}
 	return int(seconds / step.Seconds()), by
+}
+
+// work is how much stage i does with the network c; one that samples answers, at most.
+func (x *runner) work(p *Plan, c *model.Config, i int) (train.Work, error) {
+	stage := &x.Stages[i]
+	teacher, err := x.teacherConfig(i)
+	if err != nil {
+		return train.Work{}, err
+	}
+	if !stage.samples() {
+		return x.session.Forecast(c, teacher, &stage.Settings)
+	}
+	t, err := x.task(stage)
+	if err != nil {
+		return train.Work{}, err
+	}
+	text, err := rl.NewText(x.session.Vocab, c.EOS, stage.RL)
+	if err != nil {
+		return train.Work{}, err
+	}
+	var its *train.Cost
+	if teacher != nil {
+		cost := train.CostOf(teacher, false, false, nil)
+		its = &cost
+	}
+	p.note(stage, "its operations are stated as if every answer had %d tokens; shorter ones take fewer. Its time is not stated", stage.RL.MaxTokens)
+	w, err := stage.RL.Forecast(stage.Kind, t, text, c, train.CostOf(c, x.Recompute, stage.LoRA != nil, nil), its)
+	w.Every = stage.Eval.Every
+	return w, err
+}
+
+// teacherConfig is the configuration of the network that stage i learns from; nil: none.
+func (x *runner) teacherConfig(i int) (*model.Config, error) {
+	t := x.Stages[i].Teacher
+	if t == nil || x.Stages[i].Kind != train.Distill {
+		return nil, nil
+	}
+	if name, ok := strings.CutPrefix(t.From, ofStage); ok {
+		return x.ends[x.earlier(i, name)], nil
+	}
+	return zoo.ReadConfig(t.From)
+}
+
+// needs is what learning takes in stage i.
+func (x *runner) needs(p *Plan, c *model.Config, i int) (train.Needs, error) {
+	stage := &x.Stages[i]
+	o, err := x.options(stage)
+	if err != nil {
+		return train.Needs{}, err
+	}
+	set := stage.Settings
+	if stage.samples() {
+		set.Data.Length, set.Loss.MTP = stage.RL.MaxTokens, 0
+		set.Batch = train.Batch{Global: rl.MicroRows/stage.RL.MaxTokens + 1}
+	}
+	n, err := train.Measure(c, &set, x.session.Pool, func(c *model.Config) (*model.Learner, error) {
+		return zoo.LearnNew(c, model.FreshWeights(0, 1), o)
+	})
+	if errors.Is(err, train.ErrTooLarge) {
+		p.note(stage, "%v: neither memory nor time can be told", err)
+		return n, nil
+	}
+	if err != nil {
+		return n, err
+	}
+	switch stage.Kind {
+	case train.Reject:
+		n.FLOPs = 0
+	case train.RL:
+		n.FLOPs *= int64(stage.RL.Mu * stage.RL.Minibatches)
+	}
+	teacher, err := x.teacherConfig(i)
+	if teacher != nil {
+		n.Micro += time.Duration(float64(n.Forward) * float64(teacher.FLOPs(1)) / float64(c.FLOPs(1)))
+		rows := int64(set.MicroRows()) * int64(set.Data.Length)
+		n.Heap += 4 * (teacher.Count().Params + rows*int64(c.Vocab))
+	}
+	return n, err
 }
 
 // counts are what the stages so far come to.

@@ -38,6 +38,7 @@ type Recipe struct {
 // Stage is a part of a run.
 type Stage struct {
 	train.Stage    `yaml:",inline"`
+	Model          *train.Model `yaml:"model,omitempty"` // the network that the stage begins with; by default that of the stage before
 	train.Settings `yaml:",inline"`
 	RL             *rl.Config `yaml:"rl,omitempty"`
 }
@@ -134,12 +135,10 @@ func (r *Recipe) resolve() error {
 		for _, k := range s.Settings.Validate(&s.Stage) {
 			note(key(k.Key), k.Err)
 		}
-		if s.Kind == train.RL && s.RL == nil {
-			note(key("rl"), errors.New("a stage of reinforcement learning needs the section rl, with a task at least"))
-		} else if s.Kind == train.RL {
-			note(key("rl"), s.RL.Validate())
+		for _, k := range r.related(i) {
+			note(key(k.Key), k.Err)
 		}
-		endless := s.Budget == (train.Budget{}) && (s.Data.Epochs == 0 || s.Kind == train.RL)
+		endless := s.Budget == (train.Budget{}) && s.Kind != train.Reject && (s.Data.Epochs == 0 || !s.Learns(s.Kind))
 		if endless && i < len(r.Stages)-1 {
 			note(key("budget"), errors.New("nothing ends the stage: give it a budget, or its data epochs"))
 		} else if endless && r.Budget == (train.Budget{}) {

@@ -61,7 +61,7 @@ func TestMistakes(t *testing.T) {
 		{edit("lr: 1e-2", "nesterov: 3"), "r.yaml:12: optimizer.nesterov: want true or false"},
 		{edit("files: text.txt", "file: text.txt"), "r.yaml:7: unknown key data.sources[0].file: did you mean data.sources[0].files?"},
 		{small + "budget:\n  steps: 1\n", "already defined"},
-		{small + "stages:\n  - kind: pretrian\n", `kind: "pretrian", want pretrain, sft or rl`},
+		{small + "stages:\n  - kind: pretrian\n", `kind: "pretrian", want pretrain, sft, rl, reject or distill`},
 		{small + "stages:\n  - kind: pretrain\n    bach: {global: 2}\n", "r.yaml:17: unknown key stages[0].bach: did you mean stages[0].batch?"},
 		{small + "stages:\n  - kind: pretrain\n  - kind: sft\n", "stages[0].budget: nothing ends the stage"},
 		{edit("steps: 12", "steps: 0"), "budget: nothing ends the run"},

@@ -1,7 +1,9 @@
 package recipe
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"os"
@@ -11,8 +13,11 @@ import (
 	"time"
 
 	"github.com/pennyml/penny/ledger"
+	"github.com/pennyml/penny/model/zoo"
+	"github.com/pennyml/penny/rl"
 	"github.com/pennyml/penny/run"
 	"github.com/pennyml/penny/task"
+	"github.com/pennyml/penny/train"
 )
 
 // vowels is a task: the answer is right if half of it is the letter of the prompt.
@@ -70,6 +75,142 @@ func openVowels(spec string) (task.Task, error) {
 		return nil, fmt.Errorf("no task %q", spec)
 	}
 	return vowels{}, nil
+}
+
+const chain = `
+model: {arch: llama, hidden: 24, layers: 2, heads: 2, context: 64}
+tokenizer: {kind: char, special: ["<eos>"], eos: "<eos>"}
+seed: 4
+data: {sources: [{files: TEXT}], length: 16}
+optimizer: {lr: 1e-2, weight_decay: 0}
+checkpoint: {every: 3, keep_last: 2}
+rl: {task: vowels, prompts: 6, group: 8, max_tokens: 6, degenerate: 0, heldout: {problems: 5, samples: 2}}
+stages:
+  - {kind: pretrain, budget: {steps: 6}}
+  - kind: reject
+    name: sift
+    rl: {temperature: 1.5, rejection: {problems: 60, keep: 4, min_tokens: 1}}
+  - kind: sft
+    name: again
+    data: {sources: [{stage: sift}], sample: documents, length: 16, epochs: 1}
+  - kind: distill
+    name: small
+    model: {arch: llama, hidden: 16, layers: 1, heads: 2, context: 64}
+    teacher: {from: "stage:again", share: 0.7, temperature: 2}
+    budget: {steps: 5}
+  - kind: distill
+    name: own-answers
+    data: {sources: []}
+    teacher: {from: "stage:again", reverse: true}
+    budget: {steps: 3}
+`
+
+// TestChain: rejection sampling leaves a dataset that a stage learns from; a smaller network learns from a teacher, of data and of its own answers. Stopped again
+// and again it all comes to the same.
+func TestChain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chain.yaml")
+	if err := os.WriteFile(path, []byte(strings.Replace(chain, "TEXT", corpus(t), 1)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "run")
+	want := mustRun(t, path, Options{Threads: 1, OpenTask: openVowels, Dir: dir})
+	text, err := os.ReadFile(filepath.Join(dir, "data", "sift.jsonl"))
+	if err != nil || bytes.Count(text, []byte("\n")) < 2 {
+		t.Fatalf("dataset of %d bytes: %v", len(text), err)
+	}
+	seen := map[string]bool{}
+	for _, line := range bytes.Split(bytes.TrimSpace(text), []byte("\n")) {
+		var e rl.Example
+		if err := json.Unmarshal(line, &e); err != nil {
+			t.Fatal(err)
+		}
+		v, _ := vowels{}.Grade(task.Problem{Prompt: e.Prompt}, e.Completion)
+		if key := e.Key + e.Completion; !v.Right || seen[key] || e.Tokens < 1 {
+			t.Errorf("kept %+v", e)
+		} else {
+			seen[key] = true
+		}
+	}
+	c, err := zoo.ReadConfig(filepath.Join(dir, train.ModelDir))
+	if err != nil || c.Hidden != 16 {
+		t.Errorf("the last network is %+v: %v", c, err)
+	}
+	points, err := run.ReadMetrics(filepath.Join(dir, run.MetricsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := points[len(points)-1]; last["loss"] <= 0 || last["answers"] != 48 {
+		t.Errorf("last step %v", last)
+	}
+	o := Options{Threads: 2, OpenTask: openVowels, Dir: filepath.Join(t.TempDir(), "run"), Resume: true}
+	for stops := 0; ; stops++ {
+		r, err := Load(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		o.View = &stopper{after: time.Duration(stops%3) * 2 * time.Millisecond, cancel: cancel}
+		got, err := r.Run(ctx, o)
+		cancel()
+		if err != nil || stops > 300 {
+			t.Fatalf("after %d stops: %v", stops, err)
+		}
+		if got.Outcome == ledger.Done {
+			if got.State != want.State {
+				t.Errorf("stopped %d times: state %.12s, want %.12s", stops, got.State, want.State)
+			}
+			break
+		}
+	}
+}
+
+// TestSamplingForetold: a dry run says at most how much stages that sample answers do, and nearly that where every answer is as long as it may be.
+func TestSamplingForetold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chain.yaml")
+	if err := os.WriteFile(path, []byte(strings.Replace(chain, "TEXT", corpus(t), 1)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Threads: 1, OpenTask: openVowels}
+	r, err := Load(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := r.DryRun(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := map[string]int{}
+	for _, s := range plan.Stages {
+		steps[s.Name+" by "+s.EndsBy] = s.Steps
+	}
+	if steps["sift by problems"] != 10 || steps["small by steps"] != 5 || steps["own-answers by steps"] != 3 || len(plan.Stages) != 5 {
+		t.Errorf("stages %v", steps)
+	}
+	if notes := strings.Join(plan.Notes, "\n"); !strings.Contains(notes, "stage sift: its operations are stated as if every answer had 6 tokens") ||
+		!strings.Contains(notes, "stage again: what an earlier stage will leave") {
+		t.Errorf("notes %s", notes)
+	}
+	for _, c := range []struct{ name, stages string }{
+		{"rl", "- {kind: rl, budget: {steps: 4}, rl: {mu: 2, minibatches: 2, kl: {beta: 0.1}}, eval: {every: 2}}"},
+		{"reject", "- {kind: reject, rl: {rejection: {problems: 30}}}"},
+		{"distill", "- {kind: distill, budget: {steps: 4}, data: {sources: []}, teacher: {from: \"stage:1-pretrain\"}}"},
+	} {
+		head, _, _ := strings.Cut(chain, "stages:")
+		text := strings.Replace(head, "TEXT", corpus(t), 1) + "stages:\n  - {kind: pretrain, budget: {steps: 1}}\n  " + c.stages + "\n"
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if r, err = Load(path, nil); err != nil {
+			t.Fatal(err)
+		}
+		if plan, err = r.DryRun(o); err != nil {
+			t.Fatal(err)
+		}
+		got := mustRun(t, path, o)
+		if real := got.FLOPs.Float(); real > plan.FLOPs || real < 0.8*plan.FLOPs || got.Steps != plan.Stages[0].Steps+plan.Stages[1].Steps {
+			t.Errorf("%s: %g FLOPs in %d steps, foretold %g: %+v", c.name, real, got.Steps, plan.FLOPs, plan.Stages)
+		}
+	}
 }
 
 // stopper stops a run some time after a step: at once, or while the next is under way.
@@ -159,8 +300,12 @@ func TestReinforcedRecipe(t *testing.T) {
 		{"mu: 2,", "mu: 2, algorithm: ppo,", "stages[1].rl: value_token"},
 		{"task: vowels,", "", "stages[1].rl: task: none"},
 		{"group: 4", "group: 0", "stages[1].rl: group: 0"},
+		{"  - kind: rl\n", "  - kind: distill\n", "stages[1].teacher: a stage that distils needs one"},
+		{"  - kind: rl\n", "  - kind: distill\n    teacher: {from: \"stage:x\"}\n", "stages[1].teacher.from: no stage before this one is called \"x\""},
+		{"  - kind: rl\n", "  - kind: reject\n", "stages[1].rl: rejection: problems: 0"},
+		{"[{files: TEXT}]", "[{stage: reinforce}]", "stages[0].data.sources: stage"},
 	} {
-		if _, err := Parse("r.yaml", "r", []byte(strings.Replace(text, c.old, c.new, 1)), nil); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Parse("r.yaml", "r", []byte(strings.Replace(strings.Replace(text, "t.txt", "TEXT", 1), c.old, c.new, 1)), nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error %v, want one with %q", err, c.want)
 		}
 	}

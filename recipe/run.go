@@ -59,6 +59,8 @@ type runner struct {
 	dir     *run.Dir
 	session train.Session
 	from    string // the checkpoint that the run goes on from; empty: it begins
+
+	ends []*model.Config // of a dry run: what each stage so far ends with
 }
 
 // Run runs a recipe to its end, to the end of its budget, or until ctx is done, which leaves a checkpoint to go on from.
@@ -243,12 +245,21 @@ func (x *runner) stage(ctx context.Context, i int, out string, export train.Expo
 	if s.Base = x.Model.From; i > 0 {
 		s.Base = x.stageDir(i - 1)
 	}
+	if stage.Model != nil {
+		s.Base = stage.Model.From
+	}
 	s.Restore = x.from
 	l, err := x.learner(stage)
 	if err != nil {
 		return end, err
 	}
-	end, err = s.Learn(ctx, l, &stage.Stage, &stage.Settings, out, export, x.lessons(l, stage))
+	if s.Teacher, err = x.teacher(i); err != nil {
+		return end, errors.Join(fmt.Errorf("stage %s: teacher: %w", stage.Name, err), l.Close())
+	}
+	end, err = s.Learn(ctx, l, &stage.Stage, x.settings(stage), out, export, x.lessons(l, stage))
+	if s.Teacher != nil {
+		err = errors.Join(err, s.Teacher.Close())
+	}
 	return end, errors.Join(err, l.Close())
 }
 
@@ -274,14 +285,18 @@ func (x *runner) start(stage *Stage, frozen func(name string) bool) (*model.Lear
 	if x.session.Base != "" {
 		return zoo.LearnAs(x.session.Base, stage.stretch, o)
 	}
-	c, err := x.fresh()
+	m := &x.Model
+	if stage.Model != nil {
+		m = stage.Model
+	}
+	c, err := x.fresh(m)
 	if err == nil {
 		err = stage.stretch(c)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return zoo.LearnNew(c, model.FreshWeights(x.Model.InitStd, x.Seed), o)
+	return zoo.LearnNew(c, model.FreshWeights(m.InitStd, x.Seed), o)
 }
 
 // options are how the learner of a stage learns.
@@ -308,8 +323,8 @@ func (s *Stage) stretch(c *model.Config) error {
 }
 
 // fresh is the configuration of a fresh network: the recipe's, with the vocabulary's size and special tokens.
-func (x *runner) fresh() (*model.Config, error) {
-	f, t := x.Model.Fresh, x.session.Vocab.Tokenizer
+func (x *runner) fresh(m *train.Model) (*model.Config, error) {
+	f, t := m.Fresh, x.session.Vocab.Tokenizer
 	if n := t.VocabSize(); f.Vocab == 0 {
 		f.Vocab = n
 	} else if f.Vocab < n {

@@ -21,6 +21,9 @@ type Text struct {
 	Answer func(ids []int32) string // what a grader sees of an answer
 	IsEnd  func(id int32) bool
 	Token  func(text string) (int32, bool) // the id of a token, for those that the configuration names
+
+	// Completion is an answer as a dataset has it: without the vocabulary's own end, which learning from the dataset puts there again.
+	Completion func(ids []int32) string
 }
 
 // Recorder takes down what a stage does and costs. *run.Recorder is one.
@@ -69,16 +72,24 @@ func (t *Tried) degenerate() bool {
 
 // cost is the arithmetic of sampling the group, and the tokens that it ran.
 func (t *Tried) cost(c *model.Config) (flops, tokens int64) {
+	lengths := make([]int, len(t.Attempts))
+	for i := range lengths {
+		lengths[i] = len(t.Attempts[i].IDs)
+	}
+	return sampling(c, len(t.Prompt), lengths)
+}
+
+// sampling is the arithmetic of sampling answers of these lengths to a prompt, and the tokens that it runs.
+func sampling(c *model.Config, prompt int, lengths []int) (flops, tokens int64) {
 	perKey := c.FLOPs(1) - c.FLOPs(0)
 	at := func(from, to int) (sum int64) { // positions from..to-1, each of which sees those before it and itself
 		n := int64(to - from)
 		return (c.FLOPs(0)-perKey)*n + perKey*(n*int64(from)+n*(n+1)/2)
 	}
-	p := len(t.Prompt)
-	flops, tokens = at(0, p), int64(p)
-	for i := range t.Attempts {
-		if n := len(t.Attempts[i].IDs) - 1; n > 0 { // the last token is drawn, not run
-			flops += at(p, p+n)
+	flops, tokens = at(0, prompt), int64(prompt)
+	for _, length := range lengths {
+		if n := length - 1; n > 0 { // the last token is drawn, not run
+			flops += at(prompt, prompt+n)
 			tokens += int64(n)
 		}
 	}

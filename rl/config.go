@@ -45,7 +45,8 @@ type Config struct {
 	Reward        string     `yaml:"reward"`         // task, or as a control: random
 	Degenerate    float64    `yaml:"degenerate"`     // a first batch with a larger share of groups without variance stops the run
 
-	HeldOut HeldOut `yaml:"heldout"`
+	HeldOut   HeldOut   `yaml:"heldout"`
+	Rejection Rejection `yaml:"rejection"` // of a stage of the kind reject
 }
 
 // HeldOut is what an evaluation asks: always the same problems, from the part of the task that is never learnt from, with the same seeds.

@@ -30,7 +30,7 @@ type Loop struct {
 	sampler   *sampler
 	mark      Mark
 	batch     *batch // under way; nil: none
-	cost      learnerCost
+	cost      train.Cost
 	drafts    *sync.Pool
 	heldOut   []task.Problem
 }
@@ -44,6 +44,7 @@ type Parts struct {
 	Recorder  Recorder
 	Seed      uint64
 	Recompute bool // as the learner was told
+	LoRA      bool // likewise
 }
 
 // NewLoop makes a Loop that stands at the beginning.
@@ -63,10 +64,7 @@ func NewLoop(c Config, p Parts) (*Loop, error) {
 	}
 	l := &Loop{c: c, objective: o, learner: p.Learner, ref: p.Reference, recorder: p.Recorder, seed: p.Seed, value: -1}
 	l.drafts = newScratch(p.Learner.Config().Vocab)
-	l.cost = learnerCost{p.Learner.Config(), 3}
-	if p.Recompute {
-		l.cost.trained = 4
-	}
+	l.cost = train.CostOf(p.Learner.Config(), p.Recompute, p.LoRA, p.Learner.Params())
 	params, err := l.params(p.Text.Token)
 	if err != nil {
 		return nil, err
@@ -214,13 +212,9 @@ func (l *Loop) collect(ctx context.Context) (*batch, error) {
 	b := &batch{}
 	var kept []*Tried
 	for round, drawn := 0, 0; ; round++ {
-		var ps []task.Problem
-		for len(ps) < l.c.Prompts-len(kept) {
-			p, err := l.problems.take()
-			if err != nil {
-				return nil, err
-			}
-			ps = append(ps, p)
+		ps, err := l.problems.several(l.c.Prompts - len(kept))
+		if err != nil {
+			return nil, err
 		}
 		first := drawn
 		drawn += len(ps)
@@ -289,17 +283,4 @@ func (l *Loop) show(tried []*Tried) {
 		verdict += ": " + a.Verdict.Reason
 	}
 	l.recorder.Sample(run.Sample{Step: int64(l.mark.Step), Title: "rollout", Prompt: t.Problem.Prompt, Text: a.Text, Verdict: verdict})
-}
-
-// learnerCost derives the arithmetic of learning.
-type learnerCost struct {
-	c       *model.Config
-	trained int64 // times the forward pass
-}
-
-// forward is a pass over the ids, logits for n of them.
-func (k learnerCost) forward(ids, n int) int64 {
-	head := 2 * int64(k.c.Vocab) * int64(k.c.Hidden)
-	perKey, rows := k.c.FLOPs(1)-k.c.FLOPs(0), int64(ids-1)
-	return (k.c.FLOPs(0)-perKey-head)*rows + perKey*(rows*(rows+1)/2) + head*int64(n)
 }

@@ -54,8 +54,9 @@ var echoText = Text{
 		}
 		return b.String()
 	},
-	IsEnd: func(id int32) bool { return id == 19 },
-	Token: func(s string) (int32, bool) { return map[string]int32{"<value>": 18}[s], s == "<value>" },
+	IsEnd:      func(id int32) bool { return id == 19 },
+	Completion: func(ids []int32) string { return fmt.Sprint(ids) },
+	Token:      func(s string) (int32, bool) { return map[string]int32{"<value>": 18}[s], s == "<value>" },
 }
 
 // tally is a Recorder in memory.

@@ -18,6 +18,20 @@ type answer struct {
 	params sample.Params // how it was sampled: the policy is what the tokens were drawn from
 }
 
+// newAnswer is answer i to a problem.
+func newAnswer(t *Tried, i int, params sample.Params) *answer {
+	return &answer{ids: append(append([]int32(nil), t.Prompt...), t.Attempts[i].IDs...), prompt: len(t.Prompt), params: params}
+}
+
+// all is a mask that leaves nothing out.
+func (a *answer) all() []bool {
+	m := make([]bool, a.len())
+	for i := range m {
+		m[i] = true
+	}
+	return m
+}
+
 func (a *answer) len() int { return len(a.ids) - a.prompt }
 
 // sequence is what is learnt of it.

@@ -114,3 +114,16 @@ func (p *problems) learn(key string, right, of int) {
 	}
 	p.mark.Known[key] = Record{right, of}
 }
+
+// several are the next n.
+func (p *problems) several(n int) ([]task.Problem, error) {
+	var out []task.Problem
+	for range n {
+		problem, err := p.take()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, problem)
+	}
+	return out, nil
+}

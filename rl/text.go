@@ -14,7 +14,8 @@ import (
 // NewText puts problems to the network as c says: as they are, or through the chat template. eos are the ends that the network's configuration names.
 func NewText(v data.Vocabulary, eos []int, c *Config) (Text, error) {
 	tok := v.Tokenizer
-	ends := slices.Clone(tok.Roles().EOG)
+	own := tok.Roles().EOG
+	ends := slices.Clone(own)
 	for _, id := range eos {
 		ends = append(ends, int32(id))
 	}
@@ -32,6 +33,12 @@ func NewText(v data.Vocabulary, eos []int, c *Config) (Text, error) {
 	plain := func(ids []int32) string {
 		for len(ids) > 0 && t.IsEnd(ids[len(ids)-1]) {
 			ids = ids[:len(ids)-1]
+		}
+		return tok.Decode(ids)
+	}
+	t.Completion = func(ids []int32) string {
+		if last := len(ids) - 1; last >= 0 && slices.Contains(own, ids[last]) {
+			ids = ids[:last]
 		}
 		return tok.Decode(ids)
 	}

@@ -58,7 +58,7 @@ func (l *Loop) prepare(b *batch, kept []*Tried) error {
 			for j := range mask {
 				mask[j] = !(l.c.MaskTruncated && a.Finish == engine.FinishLength)
 			}
-			s := &answer{ids: append(append([]int32(nil), t.Prompt...), a.IDs...), prompt: len(t.Prompt), params: l.sampler.params}
+			s := newAnswer(t, i, l.sampler.params)
 			s.label(mask)
 			b.answers = append(b.answers, s)
 			b.first = append(b.first, view{Policy: Policy{Logprobs: a.Drawn}})
@@ -145,14 +145,14 @@ func (l *Loop) cut(in *Batch) (parts [][]int) {
 	return parts
 }
 
-// microRows is about how many rows of the network are run at a time: enough for products near their peak, few enough for memory.
-const microRows = 4096
+// MicroRows is about how many rows of the network are run at a time: enough for products near their peak, few enough for memory.
+const MicroRows = 4096
 
-// micro calls f for runs of the responses numbered in part, about microRows each.
+// micro calls f for runs of the responses numbered in part, about MicroRows each.
 func (b *batch) micro(part []int, f func(lo, hi int) error) error {
 	for lo := 0; lo < len(part); {
 		hi, rows := lo, 0
-		for hi < len(part) && (hi == lo || rows+len(b.answers[part[hi]].ids) <= microRows) {
+		for hi < len(part) && (hi == lo || rows+len(b.answers[part[hi]].ids) <= MicroRows) {
 			rows += len(b.answers[part[hi]].ids)
 			hi++
 		}
@@ -181,7 +181,7 @@ func (l *Loop) look(b *batch, net *model.Learner, part []int, expect []view) ([]
 		copy(views[lo:], p.views)
 		flops, rows := int64(0), int64(0)
 		for _, a := range p.answers {
-			flops += l.cost.forward(len(a.ids), a.len())
+			flops += l.cost.Forward(len(a.ids), a.learnt())
 			rows += int64(len(a.ids) - 1)
 		}
 		l.recorder.Spend(ledger.Learner, flops, rows)
@@ -275,7 +275,7 @@ func (l *Loop) accumulate(b *batch, p *pass, part []int) error {
 	}
 	flops, rows := int64(0), int64(0)
 	for _, a := range p.answers {
-		flops += l.cost.trained * l.cost.forward(len(a.ids), a.learnt())
+		flops += l.cost.Learn(len(a.ids), a.learnt())
 		rows += int64(len(a.ids) - 1)
 	}
 	l.recorder.Spend(ledger.Learner, flops, rows)

@@ -34,7 +34,9 @@ type Kind string
 const (
 	Pretrain Kind = "pretrain"
 	SFT      Kind = "sft"
-	RL       Kind = "rl" // learns from answers to a task's problems, not from data
+	RL       Kind = "rl"      // learns from answers to a task's problems, not from data
+	Reject   Kind = "reject"  // learns nothing: samples answers and leaves the right ones as a dataset
+	Distill  Kind = "distill" // learns what a teacher says of data, or of answers of its own
 )
 
 // Stage is what belongs to one stage alone.
@@ -58,7 +60,8 @@ type Settings struct {
 	Optimizer  optim.Config   `yaml:"optimizer"`
 	Schedule   optim.Schedule `yaml:"schedule"`
 	Loss       Loss           `yaml:"loss"`
-	LoRA       *LoRA          `yaml:"lora,omitempty"` // learns low-rank additions to matrices instead of the network
+	Teacher    *Teacher       `yaml:"teacher,omitempty"` // of a stage that distils
+	LoRA       *LoRA          `yaml:"lora,omitempty"`    // learns low-rank additions to matrices instead of the network
 	Eval       Eval           `yaml:"eval"`
 	Divergence Divergence     `yaml:"divergence"`
 }
@@ -82,6 +85,26 @@ type LoRA struct {
 	Rank   int      `yaml:"rank"`
 	Alpha  float64  `yaml:"alpha"`  // the addition is scaled by alpha/rank
 	Target []string `yaml:"target"` // endings of the names of adapted layers, such as q_proj
+}
+
+// Teacher is the network that a stage learns from by its distributions over the next token.
+type Teacher struct {
+	From        string  `yaml:"from"`        // Hugging Face folder or GGUF file, or stage:NAME for the network of an earlier stage
+	Temperature float64 `yaml:"temperature"` // of both distributions; 0: 1
+	Reverse     bool    `yaml:"reverse"`     // KL(student || teacher), which seeks the teacher's modes, in place of KL(teacher || student)
+	Share       float64 `yaml:"share"`       // of the divergence in the loss, the rest is the data's cross-entropy; 0: 1
+}
+
+func (t *Teacher) validate() error {
+	switch {
+	case t.From == "":
+		return errors.New("from: none")
+	case !(t.Temperature >= 0 && t.Temperature <= 100):
+		return fmt.Errorf("temperature: %v", t.Temperature)
+	case !(t.Share >= 0 && t.Share <= 1):
+		return fmt.Errorf("share: %v, want 0 to 1", t.Share)
+	}
+	return nil
 }
 
 // Eval is when and on what a run is measured: data.val says on what.
@@ -145,11 +168,17 @@ func (s *Settings) Validate(g *Stage) (bad []Invalid) {
 		}
 	}
 	s.Data.Default()
-	check("kind", g.Kind == Pretrain || g.Kind == SFT || g.Kind == RL, "%q, want %s, %s or %s", g.Kind, Pretrain, SFT, RL)
+	_, known := purposes[g.Kind]
+	check("kind", known, "%q, want %s, %s, %s, %s or %s", g.Kind, Pretrain, SFT, RL, Reject, Distill)
 	note("budget", g.Budget.Validate())
-	if g.Kind != RL {
+	if s.Learns(g.Kind) {
 		note("data", s.Data.Validate())
 		check("batch.global", s.Batch.Global > 0, "%d rows", s.Batch.Global)
+	}
+	if g.Kind == Distill && s.Teacher == nil {
+		note("teacher", errors.New("a stage that distils needs one"))
+	} else if s.Teacher != nil {
+		note("teacher", s.Teacher.validate())
 	}
 	check("batch.micro", s.Batch.Micro >= 0, "%d rows", s.Batch.Micro)
 	note("optimizer", s.Optimizer.Validate())
@@ -171,6 +200,11 @@ func (s *Settings) Validate(g *Stage) (bad []Invalid) {
 		check("extend.original", e.Original >= 0, "%d", e.Original)
 	}
 	return bad
+}
+
+// Learns says whether a stage of a kind learns from data.
+func (s *Settings) Learns(k Kind) bool {
+	return k == Pretrain || k == SFT || k == Distill && len(s.Data.Sources) > 0
 }
 
 // Validate reports the first field that makes no sense.

@@ -77,6 +77,22 @@ func (k *costs) training(rows []data.Row, modules bool) int64 {
 	return k.trained*k.rows(rows, modules) + 3*k.adapters*positions(rows)
 }
 
+// Cost is the arithmetic of a network's passes over single sequences, by the same formula.
+type Cost struct{ costs }
+
+// CostOf is that of a network c of which all learns, or, with lora, adapters alone; layers are run twice or not.
+func CostOf(c *model.Config, recompute, lora bool, adapters []*grad.Param) Cost {
+	return Cost{costsOf(c, recompute, lora, adapters)}
+}
+
+// Forward is a forward pass over so many ids, with logits at learnt of them.
+func (c Cost) Forward(ids, learnt int) int64 { return c.sequence(ids, learnt, false) }
+
+// Learn is a pass forward and back.
+func (c Cost) Learn(ids, learnt int) int64 {
+	return c.trained*c.sequence(ids, learnt, false) + 3*c.adapters*int64(ids-1)
+}
+
 // positions is how many rows of the network a batch is.
 func positions(rows []data.Row) (n int64) {
 	for _, r := range rows {

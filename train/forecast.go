@@ -13,23 +13,28 @@ import (
 type Work struct {
 	Tokens         int64   // of a step, on the average of the first ones
 	FLOPs          float64 // likewise, training
-	Batches        int     // until the data end; 0: they do not
+	Batches        int     // steps until there is nothing more to learn from; 0: there always is
 	Evaluation     float64 // FLOPs of one evaluation
 	EvaluationRows int
-	every          int // steps between evaluations; 0: one at the end
+	Every          int // steps between evaluations; 0: one at the end
 }
 
 // sampled is how many batches tell what a step is like.
 const sampled = 8
 
-// Forecast reads the data of a stage and says how much it does with the network c.
-func (s *Session) Forecast(c *model.Config, set *Settings) (Work, error) {
+// Forecast reads the data of a stage and says how much it does with the network c, and with a teacher; nil: there is none.
+func (s *Session) Forecast(c, teacher *model.Config, set *Settings) (Work, error) {
 	d, err := s.openData(set)
 	if err != nil {
 		return Work{}, err
 	}
 	k := costsOf(c, s.Recompute, set.LoRA != nil, nil) // what LoRA adds is a few per cent
-	w, err := work(d, &k, set)
+	var of *costs
+	if teacher != nil {
+		its := costsOf(teacher, false, false, nil)
+		of = &its
+	}
+	w, err := work(d, &k, of, set)
 	return w, errors.Join(err, d.Close())
 }
 
@@ -39,8 +44,8 @@ func (s *Session) openData(set *Settings) (*data.Dataset, error) {
 }
 
 // work reads some batches, all where the data end, and what is held out.
-func work(d *data.Dataset, k *costs, set *Settings) (w Work, err error) {
-	w.every = set.Eval.Every
+func work(d *data.Dataset, k, teacher *costs, set *Settings) (w Work, err error) {
+	w.Every = set.Eval.Every
 	l, err := d.Train(set.Batch.Global)
 	if err != nil {
 		return w, err
@@ -58,6 +63,9 @@ func work(d *data.Dataset, k *costs, set *Settings) (w Work, err error) {
 		if n < sampled {
 			w.Tokens += positions(b.Rows)
 			w.FLOPs += float64(k.training(b.Rows, set.Loss.MTP > 0 && k.module.row > 0))
+			if teacher != nil {
+				w.FLOPs += float64(teacher.rows(b.Rows, false))
+			}
 		}
 	}
 	if n = min(n, sampled); n > 0 {
@@ -96,13 +104,13 @@ func (w *Work) Steps(stage, run Budget) (n int, by string) {
 	for _, b := range []Budget{stage, run} {
 		bound("steps", float64(b.Steps))
 		bound("tokens", float64(b.Tokens)/float64(max(w.Tokens, 1)))
-		if w.every > 0 {
-			bound("flops", b.FLOPs/max(w.FLOPs+w.Evaluation/float64(w.every), 1))
+		if w.Every > 0 {
+			bound("flops", b.FLOPs/max(w.FLOPs+w.Evaluation/float64(w.Every), 1))
 		} else if b.FLOPs > 0 {
 			bound("flops", max(b.FLOPs-w.Evaluation, 1)/max(w.FLOPs, 1))
 		}
 	}
-	bound(epochs, float64(w.Batches))
+	bound(Epochs, float64(w.Batches))
 	if least > 1<<40 {
 		return 0, ""
 	}

@@ -54,12 +54,21 @@ type supervised struct {
 	data    *data.Dataset
 	loader  *data.Loader
 	purpose ledger.Purpose
+	taught  *Teaching // nil: by the data alone
+	teacher *costs
 }
 
 // supervise opens the data of a stage.
 func (s *Session) supervise(l *model.Learner, stage *Stage, set *Settings) (Lessons, error) {
 	t := &supervised{Session: s, set: set, learner: l, costs: costsOf(l.Config(), s.Recompute, set.LoRA != nil, l.Params()), purpose: purposes[stage.Kind]}
 	var err error
+	if s.Teacher != nil {
+		its := costsOf(s.Teacher.Config(), false, false, nil)
+		t.teacher = &its
+		if t.taught, err = NewTeaching(l, s.Teacher, set.Teacher); err != nil {
+			return nil, err
+		}
+	}
 	if t.data, err = s.openData(set); err != nil {
 		return nil, err
 	}
@@ -80,7 +89,7 @@ func (t *supervised) Resume(p *Progress) error { return t.loader.Seek(p.Cursor) 
 
 // Steps looks at the data.
 func (t *supervised) Steps(stage, run Budget, update int64) (int, error) {
-	w, err := work(t.data, &t.costs, t.set)
+	w, err := work(t.data, &t.costs, t.teacher, t.set)
 	w.FLOPs += float64(update)
 	n, _ := w.Steps(stage, run)
 	return n, err
@@ -113,10 +122,16 @@ func (t *supervised) accumulate(batch data.Batch) (model.Stats, int64, error) {
 		if len(sequences) == 0 {
 			continue
 		}
+		flops := t.costs.training(rows, t.modules())
+		if t.taught != nil {
+			if err := t.taught.Prepare(sequences); err != nil {
+				return model.Stats{}, 0, err
+			}
+			flops += t.teacher.rows(rows, false)
+		}
 		if _, err := t.learner.Accumulate(sequences, loss); err != nil {
 			return model.Stats{}, 0, err
 		}
-		flops := t.costs.training(rows, t.modules())
 		all += flops
 		t.Recorder.Spend(t.purpose, flops, positions(rows))
 	}
@@ -124,7 +139,7 @@ func (t *supervised) accumulate(batch data.Batch) (model.Stats, int64, error) {
 }
 
 // losses sets up what a batch is learnt by: means over all of it, however it is cut.
-func (t *supervised) losses(batch data.Batch) (*model.CrossEntropy, error) {
+func (t *supervised) losses(batch data.Batch) (model.Loss, error) {
 	w, ahead := &t.set.Loss, 0
 	sequences := sequencesOf(batch.Rows)
 	for i := range sequences {
@@ -137,6 +152,10 @@ func (t *supervised) losses(batch data.Batch) (*model.CrossEntropy, error) {
 		}
 	}
 	t.learner.BalanceSequences(mean(w.Balance, len(sequences)))
+	if t.taught != nil {
+		t.taught.Weigh(t.set.Teacher.Share, 1/float64(max(batch.Learnt, 1)), w.ZLoss)
+		return t.taught, nil
+	}
 	return &model.CrossEntropy{Weight: mean(1, batch.Learnt), ZLoss: float32(w.ZLoss)}, nil
 }
 

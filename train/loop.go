@@ -32,10 +32,10 @@ type trainer struct {
 	end      End
 }
 
-// epochs is the end of a stage that has gone through its data as often as asked.
-const epochs = "epochs"
+// Epochs is the end of a stage that has gone through its data as often as asked.
+const Epochs = "epochs"
 
-var purposes = map[Kind]ledger.Purpose{Pretrain: ledger.Pretrain, SFT: ledger.SFT, RL: ledger.Learner}
+var purposes = map[Kind]ledger.Purpose{Pretrain: ledger.Pretrain, SFT: ledger.SFT, RL: ledger.Learner, Reject: ledger.Rollout, Distill: ledger.Distill}
 
 // begin sets up or restores the state of a stage that learns from lessons.
 func (s *Session) begin(l *model.Learner, stage *Stage, set *Settings, lessons Lessons) (*trainer, error) {
@@ -69,7 +69,7 @@ func (t *trainer) place() error {
 		}
 		t.learner.Updated()
 		t.schedule.Steps = p.Steps // the budget may have been changed since
-		if p.Ended != epochs {
+		if p.Ended != Epochs {
 			p.Ended = t.spent()
 		}
 		return errors.Join(t.schedule.Validate(), t.lessons.Resume(p))
@@ -120,7 +120,7 @@ func (t *trainer) run(ctx context.Context) (End, error) {
 		updates := t.state.Updates
 		err := t.step(ctx)
 		if errors.Is(err, io.EOF) {
-			t.end.Reason = epochs
+			t.end.Reason = Epochs
 			break
 		}
 		if stopped(ctx, err) && t.state.Updates == updates { // what was under way is given up

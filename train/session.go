@@ -32,6 +32,8 @@ type Session struct {
 	Progress Progress // how far the run has come
 	Restore  string   // the checkpoint of the stage at hand that the run goes on from; empty at the beginning of a stage
 	Base     string   // what the stage at hand began with
+
+	Teacher *model.Learner // of the stage at hand, if it distils
 }
 
 // End says how a stage ended.

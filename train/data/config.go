@@ -59,6 +59,8 @@ type Source struct {
 	Task  string `yaml:"task"`
 	Count int    `yaml:"count"`
 	Seed  uint64 `yaml:"seed"`
+	// Stage in place of files is the name of an earlier stage of rejection sampling, whose dataset it is.
+	Stage string `yaml:"stage"`
 	Made  string `yaml:"-"` // the file, once it has been made
 
 	Format string `yaml:"format"` // text, jsonl (also JSON lists, packed), parquet, tokens; by default what the names say
@@ -240,10 +242,10 @@ func (s *Source) Paths() Paths {
 
 func (s *Source) validate() error {
 	switch {
-	case s.Task == "" && len(s.Files) == 0:
+	case s.Task == "" && s.Stage == "" && len(s.Files) == 0:
 		return errors.New("files: none")
-	case s.Task != "" && len(s.Files) > 0:
-		return errors.New("files and task: one or the other")
+	case s.Task != "" && len(s.Files) > 0 || s.Stage != "" && (s.Task != "" || len(s.Files) > 0):
+		return errors.New("files, task and stage: only one of them")
 	case s.Task != "" && s.Count < 1:
 		return fmt.Errorf("count: %d demonstrations of task %s", s.Count, s.Task)
 	case s.Task == "" && (s.Count != 0 || s.Seed != 0):

@@ -2,6 +2,8 @@ package recipe
 
 import (
 	"reflect"
+	"strconv"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 
@@ -72,7 +74,16 @@ func plain(v reflect.Value) any {
 		}
 		return list
 	case reflect.String:
+		if strings.ContainsAny(v.String(), "\n\r") {
+			return quoted(v.String())
+		}
 		return v.String()
 	}
 	return v.Interface()
 }
+
+// quoted is a text written between double quotes: as a block, one that begins or ends with a line's end would lose it.
+type quoted string
+
+// MarshalYAML writes it.
+func (q quoted) MarshalYAML() ([]byte, error) { return []byte(strconv.Quote(string(q))), nil }

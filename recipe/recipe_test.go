@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -155,4 +156,27 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+// TestShipped: the recipes that come with the program are valid, and what they resolve to gives the same recipe.
+func TestShipped(t *testing.T) {
+	files, err := filepath.Glob("../recipes/*.yaml")
+	if err != nil || len(files) < 3 {
+		t.Fatalf("%d recipes, %v", len(files), err)
+	}
+	for _, path := range files {
+		r, err := Load(path, nil)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		text, err := r.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := parse(t, string(text))
+		if b, err := again.YAML(); err != nil || string(b) != string(text) {
+			t.Errorf("%s: %v: resolved\n%s\nresolved again\n%s", path, err, text, b)
+		}
+	}
 }

@@ -77,7 +77,7 @@ func (r *Recipe) DryRun(o Options) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{Recipe: string(text), Rates: ledger.DefaultRates(o.Threads), Notes: notes}
-	c, err := x.config(&x.Model)
+	c, err := x.config(0, &x.Model)
 	if err != nil {
 		return nil, err
 	}
@@ -92,19 +92,27 @@ func (r *Recipe) DryRun(o Options) (*Plan, error) {
 	return p, nil
 }
 
-// config is the configuration of a network that a recipe or a stage begins with.
-func (x *runner) config(m *train.Model) (*model.Config, error) {
+// config is the configuration of a network that stage i names.
+func (x *runner) config(i int, m *train.Model) (*model.Config, error) {
 	if m.From == "" {
 		return x.fresh(m)
 	}
-	return zoo.ReadConfig(m.From)
+	return x.read(i, m.From)
+}
+
+// read is the configuration of a network that has been made, or that an earlier stage will have.
+func (x *runner) read(i int, from string) (*model.Config, error) {
+	if name, ok := strings.CutPrefix(from, ofStage); ok {
+		return x.ends[x.earlier(i, name)], nil
+	}
+	return zoo.ReadConfig(from)
 }
 
 // plan adds a stage.
 func (x *runner) plan(p *Plan, c *model.Config, i int) error {
 	stage := &x.Stages[i]
 	if stage.Model != nil {
-		other, err := x.config(stage.Model)
+		other, err := x.config(i, stage.Model)
 		if err != nil {
 			return err
 		}
@@ -219,10 +227,7 @@ func (x *runner) teacherConfig(i int) (*model.Config, error) {
 	if t == nil || x.Stages[i].Kind != train.Distill {
 		return nil, nil
 	}
-	if name, ok := strings.CutPrefix(t.From, ofStage); ok {
-		return x.ends[x.earlier(i, name)], nil
-	}
-	return zoo.ReadConfig(t.From)
+	return x.read(i, t.From)
 }
 
 // needs is what learning takes in stage i.

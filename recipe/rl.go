@@ -19,8 +19,24 @@ func (s *Stage) samples() bool {
 	return s.Kind == train.RL || s.Kind == train.Reject || s.Kind == train.Distill && !s.Learns(s.Kind)
 }
 
-// ofStage is how a teacher is named that an earlier stage has made.
+// ofStage is how a network is named that an earlier stage has made.
 const ofStage = "stage:"
+
+// made checks that a network that is named as an earlier stage's is one before stage i.
+func (r *Recipe) made(i int, from string) error {
+	if name, ok := strings.CutPrefix(from, ofStage); ok && r.earlier(i, name) < 0 {
+		return fmt.Errorf("no stage before this one is called %q", name)
+	}
+	return nil
+}
+
+// path is where a network lies that stage i names.
+func (x *runner) path(i int, from string) string {
+	if name, ok := strings.CutPrefix(from, ofStage); ok {
+		return x.stageDir(x.earlier(i, name))
+	}
+	return from
+}
 
 // related reports keys of stage i that do not fit what else the recipe says.
 func (r *Recipe) related(i int) (bad []train.Invalid) {
@@ -42,11 +58,10 @@ func (r *Recipe) related(i int) (bad []train.Invalid) {
 	}
 	if s.Model != nil {
 		note("model", s.Model.Validate())
+		note("model.from", r.made(i, s.Model.From))
 	}
 	if s.Teacher != nil {
-		if name, ok := strings.CutPrefix(s.Teacher.From, ofStage); ok && r.earlier(i, name) < 0 {
-			note("teacher.from", fmt.Errorf("no stage before this one is called %q", name))
-		}
+		note("teacher.from", r.made(i, s.Teacher.From))
 	}
 	for _, d := range s.Data.Sources {
 		if d.Stage == "" {
@@ -96,15 +111,11 @@ func (x *runner) teacher(i int) (*model.Learner, error) {
 	if t == nil || x.Stages[i].Kind != train.Distill {
 		return nil, nil
 	}
-	path := t.From
-	if name, ok := strings.CutPrefix(path, ofStage); ok {
-		path = x.stageDir(x.earlier(i, name))
-	}
 	compute, err := x.Compute()
 	if err != nil {
 		return nil, err
 	}
-	return zoo.Learn(path, model.LearnOptions{Threads: x.o.Threads, Compute: compute, Frozen: all})
+	return zoo.Learn(x.path(i, t.From), model.LearnOptions{Threads: x.o.Threads, Compute: compute, Frozen: all})
 }
 
 func all(string) bool { return true }

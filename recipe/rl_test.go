@@ -92,6 +92,7 @@ stages:
     rl: {temperature: 1.5, rejection: {problems: 60, keep: 4, min_tokens: 1}}
   - kind: sft
     name: again
+    model: {from: "stage:1-pretrain"}
     data: {sources: [{stage: sift}], sample: documents, length: 16, epochs: 1}
   - kind: distill
     name: small
@@ -302,6 +303,7 @@ func TestReinforcedRecipe(t *testing.T) {
 		{"group: 4", "group: 0", "stages[1].rl: group: 0"},
 		{"  - kind: rl\n", "  - kind: distill\n", "stages[1].teacher: a stage that distils needs one"},
 		{"  - kind: rl\n", "  - kind: distill\n    teacher: {from: \"stage:x\"}\n", "stages[1].teacher.from: no stage before this one is called \"x\""},
+		{"  - kind: rl\n", "  - kind: rl\n    model: {from: \"stage:reinforce\"}\n", "stages[1].model.from: no stage before this one is called \"reinforce\""},
 		{"  - kind: rl\n", "  - kind: reject\n", "stages[1].rl: rejection: problems: 0"},
 		{"[{files: TEXT}]", "[{stage: reinforce}]", "stages[0].data.sources: stage"},
 	} {

@@ -246,7 +246,7 @@ func (x *runner) stage(ctx context.Context, i int, out string, export train.Expo
 		s.Base = x.stageDir(i - 1)
 	}
 	if stage.Model != nil {
-		s.Base = stage.Model.From
+		s.Base = x.path(i, stage.Model.From)
 	}
 	s.Restore = x.from
 	l, err := x.learner(stage)

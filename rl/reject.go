@@ -68,6 +68,18 @@ func (s *Sifted) numbers() map[string]float64 {
 		"long": float64(s.Long), "foreign": float64(s.Foreign), "twice": float64(s.Twice), "surplus": float64(s.Surplus), "out_of_band": float64(s.OutOfBand)}
 }
 
+// why lists what became of answers that were not kept.
+func (s *Sifted) why() string {
+	var list []string
+	for name, n := range s.numbers() {
+		if n > 0 && name != "sampled" && name != "kept" {
+			list = append(list, fmt.Sprintf("%s %.0f", name, n))
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
+}
+
 // Example is a line of the dataset.
 type Example struct {
 	ID         string  `json:"id"`
@@ -246,7 +258,7 @@ func (r *Rejecter) Gradient(ctx context.Context) (train.Lesson, error) {
 	left := min(r.c.Prompts, r.c.Rejection.Problems-r.mark.Done)
 	if left <= 0 {
 		if r.mark.Total.Kept == 0 {
-			return out, fmt.Errorf("rl: none of %d answers was kept: %+v", r.mark.Total.Sampled, r.mark.Total)
+			return out, fmt.Errorf("rl: none of %d answers was kept: %s", r.mark.Total.Sampled, r.mark.Total.why())
 		}
 		return out, io.EOF
 	}

@@ -118,14 +118,18 @@ func (c *trainCmd) plan(r *recipe.Recipe, o recipe.Options) error {
 	fmt.Printf("%s\n%d parameters, %d active for a token\n\n", p.Recipe, p.Params, p.Active)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "stage\tsteps\tends by\ttokens\tFLOP\tof them evaluation\tmemory\ttokens/s\ttime\t")
+	least := ""
 	for _, s := range p.Stages {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%.3g\t%.3g\t%.0f MB\t%.0f\t%v\t\n", s.Name, s.Steps, s.EndsBy, s.Tokens, s.FLOPs, s.Evaluation, float64(s.Memory)/1e6, s.Speed,
-			time.Duration(s.Seconds*float64(time.Second)).Round(time.Second))
+		speed, took := fmt.Sprintf("%.0f", s.Speed), time.Duration(s.Seconds*float64(time.Second)).Round(time.Second).String()
+		if s.Seconds == 0 {
+			speed, took, least = "?", "?", "at least "
+		}
+		fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%.3g\t%.3g\t%.0f MB\t%s\t%s\t\n", s.Name, s.Steps, s.EndsBy, s.Tokens, s.FLOPs, s.Evaluation, float64(s.Memory)/1e6, speed, took)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Printf("\npeak memory %.0f MB, %.3g FLOP, %v by the speed measured now (%v if the machine did nothing but multiply and add: %.0f GFLOP/s), $%.4f\n", float64(p.PeakMemory)/1e6, p.FLOPs,
+	fmt.Printf("\npeak memory %.0f MB, %.3g FLOP, %s%v by the speed measured now (%v if the machine did nothing but multiply and add: %.0f GFLOP/s), %[3]s$%[7].4f\n", float64(p.PeakMemory)/1e6, p.FLOPs, least,
 		time.Duration(p.Seconds*float64(time.Second)).Round(time.Second), time.Duration(p.AtRoof*float64(time.Second)).Round(time.Second), o.Roof/1e9, p.Dollars)
 	fmt.Printf("priced at %s\n", p.Rates.MachineSource)
 	for _, n := range p.Notes {

@@ -129,7 +129,7 @@ func (c *trainCmd) plan(r *recipe.Recipe, o recipe.Options) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Printf("\npeak memory %.0f MB, %.3g FLOP, %s%v by the speed measured now (%v if the machine did nothing but multiply and add: %.0f GFLOP/s), %[3]s$%[7].4f\n", float64(p.PeakMemory)/1e6, p.FLOPs, least,
+	fmt.Printf("\npeak memory %.0f MB, %.3g FLOP, %s%v by the speed measured now (%v if the machine did nothing but multiply and add: %.0f GFLOP/s), %[3]s$%.4[7]f\n", float64(p.PeakMemory)/1e6, p.FLOPs, least,
 		time.Duration(p.Seconds*float64(time.Second)).Round(time.Second), time.Duration(p.AtRoof*float64(time.Second)).Round(time.Second), o.Roof/1e9, p.Dollars)
 	fmt.Printf("priced at %s\n", p.Rates.MachineSource)
 	for _, n := range p.Notes {

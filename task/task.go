@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -28,6 +29,9 @@ type Demonstrator interface {
 	// Demonstrate writes a text that solves p: a search that tries, rejects and goes on. The seed picks among many such texts.
 	Demonstrate(p Problem, seed uint64) (string, error)
 }
+
+// ErrNoDemonstrations says that a task cannot show how its problems are solved.
+var ErrNoDemonstrations = errors.New("it has no demonstrations")
 
 // Problem is one problem: plain data, so that it can be stored, sent and graded elsewhere.
 type Problem struct {

@@ -71,7 +71,7 @@ const anew = 1 << 63
 func writeTraces(w io.Writer, spec string, t task.Task, count int, seed uint64) error {
 	d, ok := t.(task.Demonstrator)
 	if !ok {
-		return fmt.Errorf("task %s has no demonstrations to learn from", spec)
+		return fmt.Errorf("task %s: %w to learn from", spec, task.ErrNoDemonstrations)
 	}
 	out := bufio.NewWriterSize(w, 1<<20)
 	lines := json.NewEncoder(out)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"github.com/pennyml/penny/ledger"
 	"github.com/pennyml/penny/recipe"
 	"github.com/pennyml/penny/recipes"
+	"github.com/pennyml/penny/rl"
 	rundir "github.com/pennyml/penny/run"
 	"github.com/pennyml/penny/run/view"
 	"github.com/pennyml/penny/sample"
@@ -28,6 +30,8 @@ type quickstartCmd struct {
 	Out     string   `short:"o" type:"path" help:"Directory of the run (default: runs/quickstart)."`
 	Seed    uint64   `default:"1" help:"Of the first weights, the data and the answers; the same seed gives the same network, to the bit."`
 	Set     []string `sep:"none" placeholder:"KEY=VALUE" help:"Set a key of the recipe (recipes/quickstart.yaml); may be repeated."`
+	Task    string   `placeholder:"TASK" help:"Another task than the puzzles: a Starlark file with trace(p, seed), or a name of penny task list that has demonstrations."`
+	Data    string   `env:"PENNY_DATA" type:"path" help:"The folder with the data sets of tasks."`
 	N       int      `short:"n" default:"500" help:"Held-out puzzles to measure on, before and after reinforcement learning."`
 	Threads int      `short:"t" default:"0" help:"Worker threads (0: one for each core). Any number gives the same bits."`
 	JSON    bool     `help:"Print one JSON object at the end."`
@@ -35,7 +39,11 @@ type quickstartCmd struct {
 
 func (quickstartCmd) Help() string {
 	return `Makes a reasoning model from nothing: a small DeepSeek-V3-style network (latent attention, experts, multi-token prediction) learns arithmetic, copies
-a weak solver of puzzles, and is then rewarded for right answers only. Nothing is downloaded.`
+a weak solver of puzzles, and is then rewarded for right answers only. Nothing is downloaded.
+
+  penny quickstart --task examples/tasks/walk.star
+
+does the same with a task of your own: its trace(p, seed) is the weak solver, its grade(p, text) the reward. Rows and answers are as long as the traces need.`
 }
 
 // quickstartReport is what --json prints. The account is that of the run; measuring afterwards is beside it.
@@ -57,6 +65,9 @@ type quickstartReport struct {
 	EvalFLOPs     float64      `json:"evaluation_flops"`
 	EvalSeconds   float64      `json:"evaluation_seconds"`
 	Model         string       `json:"model"`
+	TokensBefore  float64      `json:"mean_tokens_before"`
+	TokensAfter   float64      `json:"mean_tokens_after"`
+	prompt        string       // of the first of the problems
 	before, after *eval.Result // one puzzle, missed before and hit after
 }
 
@@ -83,12 +94,17 @@ func (c *quickstartCmd) Run() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	tasks := taskOpener{}
+	tasks := taskOpener{data: c.Data}
 	defer tasks.close()
-	last := r.Stages[len(r.Stages)-1]
-	if last.Kind != train.RL || len(r.Stages) < 2 {
+	if r.Stages[len(r.Stages)-1].Kind != train.RL || len(r.Stages) < 2 {
 		return fmt.Errorf("the recipe does not end with reinforcement learning")
 	}
+	if c.Task != "" {
+		if err := c.fit(r, &tasks); err != nil {
+			return err
+		}
+	}
+	last := r.Stages[len(r.Stages)-1]
 	result, err := r.Run(ctx, recipe.Options{OpenTask: tasks.open, Dir: c.Out, Version: version, Threads: c.Threads, Cache: filepath.Join(h, "tokens"),
 		Roof: arithmeticRoof(c.Threads, r.Precision), Notes: func(s string) { fmt.Fprintln(os.Stderr, "note:", s) },
 		View: view.New(os.Stderr, view.Options{Title: r.About, Charts: [][]string{{"pass_at_1", "heldout_pass_at_1"}, {"loss"}}})})
@@ -102,20 +118,34 @@ func (c *quickstartCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	rep := &quickstartReport{Run: result.Run, N: c.N, Seconds: result.Seconds, FLOPs: result.FLOPs, Joules: result.Joules, Label: result.Label,
+	rep := &quickstartReport{Run: result.Run, Seconds: result.Seconds, FLOPs: result.FLOPs, Joules: result.Joules, Label: result.Label,
 		Dollars: result.Dollars, State: result.State, Model: result.Model}
-	if err := c.measure(ctx, rep, t, filepath.Join(c.Out, train.StagesDir, r.Stages[len(r.Stages)-2].Name), last.RL.MaxTokens); err != nil {
+	if err := c.measure(ctx, rep, t, filepath.Join(c.Out, train.StagesDir, r.Stages[len(r.Stages)-2].Name), last.RL); err != nil {
 		return err
 	}
 	if c.JSON {
 		return json.NewEncoder(os.Stdout).Encode(rep)
 	}
-	rep.print(os.Stdout)
+	rep.print(os.Stdout, c.Task == "")
 	return nil
 }
 
+// fit makes the recipe one for the task that is asked for.
+func (c *quickstartCmd) fit(r *recipe.Recipe, tasks *taskOpener) error {
+	t, err := tasks.open(c.Task)
+	if err != nil {
+		return err
+	}
+	err = r.ForTask(c.Task, t)
+	if errors.Is(err, task.ErrNoDemonstrations) {
+		return hinted{err, "the network first copies demonstrations, weak ones will do: examples/tasks/walk.star shows how trace(p, seed) writes them"}
+	}
+	r.About = "R1's recipe with " + c.Task
+	return err
+}
+
 // measure asks the network before and after reinforcement learning the same held-out puzzles.
-func (c *quickstartCmd) measure(ctx context.Context, rep *quickstartReport, t task.Task, before string, most int) error {
+func (c *quickstartCmd) measure(ctx context.Context, rep *quickstartReport, t task.Task, before string, rewarded *rl.Config) error {
 	start := time.Now()
 	var problems []task.Problem
 	for p, err := range t.Problems(task.Query{Seed: quickstartSeed, Split: task.HeldOut, Distinct: true}) {
@@ -126,11 +156,14 @@ func (c *quickstartCmd) measure(ctx context.Context, rep *quickstartReport, t ta
 			break
 		}
 	}
+	if len(problems) == 0 {
+		return errors.New("the task holds no problem out: there is nothing to measure on")
+	}
 	tally := &ledger.Tally{}
 	var results [2][]*eval.Result
 	var reports [2]eval.Report
 	for i, path := range []string{before, rep.Model} {
-		s, done, err := c.sampler(path, most)
+		s, done, err := c.sampler(path, rewarded)
 		if err != nil {
 			return err
 		}
@@ -142,6 +175,8 @@ func (c *quickstartCmd) measure(ctx context.Context, rep *quickstartReport, t ta
 		}
 		reports[i] = eval.Summarise("quickstart", results[i], quickstartAnswers)
 	}
+	rep.N, rep.prompt = len(problems), problems[0].Prompt
+	rep.TokensBefore, rep.TokensAfter = reports[0].MeanTokens, reports[1].MeanTokens
 	rep.Before, rep.After, rep.CIBefore, rep.CIAfter = reports[0].PassAt["1"], reports[1].PassAt["1"], reports[0].CI95, reports[1].CI95
 	rep.Before16, rep.After16 = reports[0].PassAt["16"], reports[1].PassAt["16"]
 	flops, _ := tally.For(ledger.Evaluation)
@@ -155,8 +190,8 @@ func (c *quickstartCmd) measure(ctx context.Context, rep *quickstartReport, t ta
 	return nil
 }
 
-// sampler draws answers as they were drawn in training: no template, temperature 1, a line each.
-func (c *quickstartCmd) sampler(path string, most int) (*eval.Local, func(), error) {
+// sampler draws answers as they were drawn in training: no template, temperature 1, the same ends.
+func (c *quickstartCmd) sampler(path string, rewarded *rl.Config) (*eval.Local, func(), error) {
 	l, err := computeFlags{Compute: "f32", CacheType: "auto", Threads: c.Threads}.open(path)
 	if err != nil {
 		return nil, nil, err
@@ -166,24 +201,43 @@ func (c *quickstartCmd) sampler(path string, most int) (*eval.Local, func(), err
 		l.Close()
 		return nil, nil, err
 	}
-	end := ends(l, tok)
-	newline, _ := tok.ID("\n")
-	return &eval.Local{Model: l.Model, MaxTokens: most, Params: sample.Params{Temp: 1, Seed: quickstartSeed},
-		IsEnd: func(id int32) bool { return id == newline || end(id) },
+	own := ends(l, tok)
+	var stops []int32
+	for _, s := range rewarded.Stop {
+		if id, ok := tok.ID(s); ok {
+			stops = append(stops, id)
+		}
+	}
+	end := func(id int32) bool { return own(id) || slices.Contains(stops, id) }
+	return &eval.Local{Model: l.Model, MaxTokens: rewarded.MaxTokens, Params: sample.Params{Temp: rewarded.Temperature, Seed: quickstartSeed},
+		IsEnd: end,
 		Prompt: func(text string) (eval.Prompt, error) {
 			return eval.Prompt{IDs: rawPrompt(tok, text).ids, Split: func(text string) (string, string) { return "", text }}, nil
 		},
 		Decode: func(ids []int32) string {
-			return tok.Decode(slices.DeleteFunc(slices.Clone(ids), func(id int32) bool { return id == newline || end(id) }))
+			return tok.Decode(slices.DeleteFunc(slices.Clone(ids), end))
 		}}, func() { l.Close() }, nil
 }
 
-func (r *quickstartReport) print(w io.Writer) {
-	fmt.Fprintf(w, "\nright in one try, on %d puzzles that were never learnt from (95 %% intervals):\n", r.N)
+// print shows the report; puzzle: it is of the recipe's own puzzles, about whose answers something can be said.
+func (r *quickstartReport) print(w io.Writer, puzzle bool) {
+	what, try := "puzzles", "9,4,7,3=11:"
+	if !puzzle {
+		what, try = "problems", r.prompt
+	}
+	fmt.Fprintf(w, "\nright in one try, on %d %s that were never learnt from (95 %% intervals):\n", r.N, what)
 	fmt.Fprintf(w, "  before GRPO %5.1f %%  (%.1f to %.1f)   at least once in 16: %.1f %%\n", 100*r.Before, 100*r.CIBefore[0], 100*r.CIBefore[1], 100*r.Before16)
 	fmt.Fprintf(w, "  after       %5.1f %%  (%.1f to %.1f)   at least once in 16: %.1f %%\n", 100*r.After, 100*r.CIAfter[0], 100*r.CIAfter[1], 100*r.After16)
-	fmt.Fprintln(w, "Each answer is one try, before and after: all of the difference is better choice of signs, none of it persistence.")
-	if r.before != nil {
+	if puzzle {
+		fmt.Fprintln(w, "Each answer is one try, before and after: all of the difference is better choice of signs, none of it persistence.")
+	} else {
+		fmt.Fprintf(w, "Answers have %.1f tokens on the average before, %.1f after.\n", r.TokensBefore, r.TokensAfter)
+	}
+	switch {
+	case r.before == nil:
+	case !puzzle:
+		fmt.Fprintf(w, "\n%s\n  before  %s\n  after   %s\n", r.before.Prompt, r.before.Texts[0], r.after.Texts[0])
+	default:
 		fmt.Fprintf(w, "\nput + or - between the numbers: %s\n", strings.TrimSuffix(strings.Replace(r.before.Prompt, "=", " to make ", 1), ":"))
 		fmt.Fprintf(w, "  before  %s\n  after   %s\n", told(r.before.Texts[0]), told(r.after.Texts[0]))
 	}
@@ -193,7 +247,7 @@ func (r *quickstartReport) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\nit cost %.3g FLOP, %.0f s%s, $%.4f; measuring it took another %.2g FLOP, %.0f s\n", r.FLOPs.Float(), r.Seconds, joules, r.Dollars, r.EvalFLOPs, r.EvalSeconds)
 	fmt.Fprintf(w, "state %v: the same seed gives the same bits on every machine\n", r.State)
-	fmt.Fprintf(w, "\ntry it:  penny run %s --raw --temp 1 \"9,4,7,3=11:\"\nthe receipt:  penny receipt verify %s\n", r.Model, filepath.Dir(r.Model))
+	fmt.Fprintf(w, "\ntry it:  penny run %s --raw --temp 1 %q\nthe receipt:  penny receipt verify %s\n", r.Model, try, filepath.Dir(r.Model))
 }
 
 // told separates a line's thoughts from its answer.

@@ -1,7 +1,6 @@
 package builtin
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/pennyml/penny/task"
@@ -69,7 +68,7 @@ func (s shaped) Demonstrate(p task.Problem, seed uint64) (string, error) {
 func demonstrate(t task.Task, p task.Problem, seed uint64) (string, error) {
 	d, ok := t.(task.Demonstrator)
 	if !ok {
-		return "", errors.New("the task has no demonstrations")
+		return "", task.ErrNoDemonstrations
 	}
 	return d.Demonstrate(p, seed)
 }

@@ -290,7 +290,7 @@ func (t *Task) Grade(p task.Problem, text string) (task.Verdict, error) {
 // Demonstrate runs the script's trace function.
 func (t *Task) Demonstrate(p task.Problem, seed uint64) (string, error) {
 	if t.fn["trace"] == nil {
-		return "", fmt.Errorf("%s: it does not define trace, so it has no demonstrations", t.file)
+		return "", fmt.Errorf("%s: %w: trace(p, seed) is not defined", t.file, task.ErrNoDemonstrations)
 	}
 	arg, err := t.decode(p)
 	if err != nil {

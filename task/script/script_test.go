@@ -32,6 +32,7 @@ func TestExamples(t *testing.T) {
 	if err != nil || len(files) < 3 {
 		t.Fatalf("%d example tasks, %v", len(files), err)
 	}
+	weak := map[string]bool{"nest.star": true, "walk.star": true} // their demonstrations are right now and then
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			k, err := Open(file)
@@ -48,10 +49,10 @@ func TestExamples(t *testing.T) {
 			if file == "../../examples/tasks/brackets.star" && len(take(t, k, task.Query{Seed: 3, Split: task.HeldOut}, 10)) == 0 {
 				t.Error("nothing is held out")
 			}
-			wrong := 0
+			wrong, shown := 0, 0
 			for i, p := range problems {
 				reply := "<answer>" + p.Answer + "</answer>"
-				if strings.Contains(file, "brackets") {
+				if strings.Contains(file, "brackets") || weak[filepath.Base(file)] {
 					reply = p.Answer
 				}
 				if v, err := k.Grade(p, reply); err != nil || !v.Right {
@@ -69,13 +70,18 @@ func TestExamples(t *testing.T) {
 				if strings.Contains(file, "roman") {
 					continue
 				}
-				text, err := k.Demonstrate(p, 1)
+				text, err := k.Demonstrate(p, uint64(i))
 				if err != nil {
 					t.Fatal(err)
 				}
-				if v, err := k.Grade(p, text); err != nil || !v.Right {
+				if v, err := k.Grade(p, text); err == nil && v.Right {
+					shown++
+				} else if err != nil || !weak[filepath.Base(file)] {
 					t.Fatalf("%s\nits demonstration\n%s\n%+v, %v", p.Prompt, text, v, err)
 				}
+			}
+			if weak[filepath.Base(file)] && (shown < 5 || shown > 60) {
+				t.Errorf("%d of 100 demonstrations are right, want a weak solver", shown)
 			}
 			if wrong < 80 {
 				t.Errorf("only %d of 100 answers to other problems are refused", wrong)

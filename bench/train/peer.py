@@ -3,7 +3,7 @@
     python peer.py --size 1m --threads 2 --seconds 20 [--modes eager-f32,compiled-f32,eager-bf16,compiled-bf16]
 
 Prints one JSON line a mode. The networks are those of the recipes beside this file: Llama-style dense ones, and DeepSeek-V3-style ones with latent
-attention, shared and routed experts. The experts' loop is the plain one that published model code has.
+attention, shared and routed experts. Experts are measured in two ways: the plain loop that published model code has, and sorted rows with grouped_mm.
 """
 import argparse
 import json
@@ -21,6 +21,8 @@ SIZES = {
                    dense=1),
     "moe-10m": dict(layers=6, hidden=384, heads=6, ffn=1024, vocab=65, seq=256, batch=8, latent=128, nope=48, rope=16, v=64, experts=16, used=4,
                     expert=192, dense=1),
+    "moe-100m": dict(layers=8, hidden=512, heads=8, ffn=1408, vocab=32000, seq=512, batch=4, latent=128, nope=48, rope=16, v=64, experts=32, used=4,
+                     expert=256, dense=1),
 }
 
 
@@ -96,12 +98,38 @@ class Experts(nn.Module):
         return (out + self.shared(flat)).view_as(x)
 
 
+class Grouped(Experts):
+    """Experts with the rows sorted by expert, and one product for all of them."""
+
+    def __init__(self, c):
+        super().__init__(c)
+        n, d, f = c["experts"], c["hidden"], c["expert"]
+        del self.experts
+        self.gate, self.up, self.down = (nn.Parameter(torch.empty(n, *shape)) for shape in ((d, f), (d, f), (f, d)))
+
+    def forward(self, x):
+        flat, used = x.reshape(-1, x.shape[-1]), self.c["used"]
+        s = torch.sigmoid(F.linear(flat.float(), self.router.weight.float()))
+        ids = torch.topk(s + self.bias, used, -1).indices
+        w = s.gather(1, ids)
+        w = 2.5 * w / (w.sum(-1, keepdim=True) + 1e-20)
+        order = ids.view(-1).argsort(stable=True)
+        rows = order // used
+        ends = torch.bincount(ids.view(-1), minlength=self.c["experts"]).cumsum(0).int()
+        dtype = torch.bfloat16 if torch.is_autocast_enabled("cpu") else flat.dtype  # autocast leaves grouped_mm alone
+        h, gate, up, down = (v.to(dtype) for v in (flat[rows], self.gate, self.up, self.down))
+        y = F.grouped_mm(F.silu(F.grouped_mm(h, gate, offs=ends)) * F.grouped_mm(h, up, offs=ends), down, offs=ends)
+        out = torch.zeros_like(flat).index_add_(0, rows, (y * w.view(-1)[order].unsqueeze(-1)).to(flat.dtype))
+        return (out + self.shared(flat)).view_as(x)
+
+
 class Layer(nn.Module):
     def __init__(self, c, i):
         super().__init__()
         self.n1, self.n2 = nn.RMSNorm(c["hidden"], 1e-5), nn.RMSNorm(c["hidden"], 1e-5)
         self.attn = Latent(c) if "latent" in c else Attention(c)
-        self.mlp = Experts(c) if "experts" in c and i >= c["dense"] else MLP(c["hidden"], c["ffn"])
+        experts = Grouped if c.get("grouped") else Experts
+        self.mlp = experts(c) if "experts" in c and i >= c["dense"] else MLP(c["hidden"], c["ffn"])
 
     def forward(self, x, cos, sin):
         x = x + self.attn(self.n1(x), cos, sin)
@@ -167,12 +195,15 @@ def main():
     a.add_argument("--modes", default="eager-f32,compiled-f32,eager-bf16,compiled-bf16")
     a = a.parse_args()
     torch.set_num_threads(a.threads)
+    size = SIZES[a.size]
     for mode in a.modes.split(","):
-        try:
-            r = measure(SIZES[a.size], mode, a.seconds)
-        except Exception as e:  # a mode that this PyTorch cannot do is reported, not hidden
-            r = dict(mode=mode, error=str(e).splitlines()[0][:200])
-        print(json.dumps(dict(size=a.size, torch=torch.__version__, threads=a.threads, **r)), flush=True)
+        for how in ({"experts": "loop"}, {"experts": "grouped"}) if "experts" in size else ({},):
+            torch._dynamo.reset()
+            try:
+                r = measure(dict(size, grouped=how.get("experts") == "grouped"), mode, a.seconds)
+            except Exception as e:  # a mode that this PyTorch cannot do is reported, not hidden
+                r = dict(mode=mode, error=str(e).splitlines()[0][:200])
+            print(json.dumps(dict(size=a.size, torch=torch.__version__, threads=a.threads, **how, **r)), flush=True)
 
 
 if __name__ == "__main__":

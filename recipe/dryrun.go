@@ -164,7 +164,7 @@ func (x *runner) plan(p *Plan, c *model.Config, i int) error {
 		s.Seconds = float64(s.Steps)*step.Seconds() + float64(evaluations)*float64(work.EvaluationRows)/float64(stage.MicroRows())*needs.Forward.Seconds()
 		s.Speed = float64(work.Tokens) / step.Seconds()
 	}
-	s.Memory = max(s.Memory, peak(needs.Heap))
+	s.Memory = max(s.Memory, peak(needs.Heap, c.MoE != nil))
 	p.PeakMemory = s.Memory
 	p.Stages = append(p.Stages, s)
 	return nil
@@ -290,12 +290,17 @@ func (p *Plan) finish(o Options) {
 // spare is for what a run needs besides: buffers of the files it writes, stacks.
 const spare = 4 << 20
 
-// peak is the memory that the process will have taken at most, when it holds so much more on the heap than now: the heap may grow by the collector's
-// share before it is swept, and there is what is not on it.
-func peak(more int64) int64 {
+// peak is the memory that the process will have taken at most, when it holds so much more on the heap than now. The heap may grow by the collector's
+// share before it is swept. Experts use that up: other numbers of rows in each step make them other buffers. Else learning leaves so little behind
+// that many a run ends, or is swept for its age, before that, and half the share is never far off. And there is what is not on the heap.
+func peak(more int64, experts bool) int64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	outside := meter.Memory() - int64(m.HeapSys-m.HeapReleased)
-	return spare + outside + (int64(m.HeapAlloc)+more)*(100+train.CollectorPercent)/100
+	share := int64(train.CollectorPercent) / 2
+	if experts {
+		share = train.CollectorPercent
+	}
+	return spare + outside + (int64(m.HeapAlloc)+more)*(100+share)/100
 }

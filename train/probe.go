@@ -12,7 +12,7 @@ import (
 	"github.com/pennyml/penny/train/optim"
 )
 
-// Needs is what a stage needs, as measured on the same network with fewer layers: one, and one more of each kind. All that is in memory and all
+// Needs is what a stage needs, as measured on the same network with fewer layers: the first and one of each kind, and one more of each. All that is in memory and all
 // that takes time grows by the layer.
 type Needs struct {
 	Heap    int64         // bytes in use while learning: weights, gradients, optimiser, what layers compute, and all else
@@ -25,7 +25,7 @@ type Needs struct {
 // largestProbe bounds the parameters of the networks that are measured.
 const largestProbe = 200 << 20
 
-// ErrTooLarge says that not even a network of two layers can be measured here.
+// ErrTooLarge says that not even a network of a few layers can be measured here.
 var ErrTooLarge = errors.New("the network is too large to measure its layers here")
 
 // Measure measures what a stage needs of a network c. build makes a fresh learner of a configuration.
@@ -34,26 +34,28 @@ func Measure(c *model.Config, set *Settings, pool *par.Pool, build func(*model.C
 	for l := range kinds {
 		kinds[l] = c.IsSparse(l)
 	}
-	total, err := measure(c, kinds[:1], set, pool, build)
+	// One layer of each kind first: what a pass over layers shares, such as the buffers of one that is run again, is then there, and counted once.
+	base := kinds[:1:1]
+	more := map[bool]int{}
+	for _, sparse := range kinds[1:] {
+		if more[sparse]++; more[sparse] == 1 {
+			base = append(base, sparse)
+		}
+	}
+	first, err := measure(c, base, set, pool, build)
 	if err != nil {
 		return Needs{}, err
 	}
-	first := total
+	total := first
 	for _, sparse := range []bool{false, true} {
-		n := 0
-		for _, k := range kinds[1:] {
-			if k == sparse {
-				n++
-			}
-		}
-		if n == 0 {
+		if more[sparse] < 2 {
 			continue
 		}
-		two, err := measure(c, []bool{kinds[0], sparse}, set, pool, build)
+		longer, err := measure(c, append(slices.Clone(base), sparse), set, pool, build)
 		if err != nil {
 			return Needs{}, err
 		}
-		total = total.plus(two.minus(first), n)
+		total = total.plus(longer.minus(first), more[sparse]-1)
 	}
 	return total, nil
 }

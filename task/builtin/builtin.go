@@ -44,8 +44,8 @@ const ways = "log2 of the ways to try for each that hits"
 
 var tasks = map[string]entry{
 	"countdown": generated("an expression over given numbers with a given value",
-		"operands=3-4 numbers=1-99 target=1-99 ops=+-*/ form=tree|chain order=any|fixed style=words|compact notes=none|compare limit=1000000 tries=0 silence=0", ways, puzzle.NewCountdown),
-	"signs": generated("plus and minus between numbers in their order, few characters", "operands=4 numbers=1-12 target=1-99 style=compact|words notes=none|compare limit=99 tries=2 silence=0", ways, puzzle.NewSigns),
+		"operands=3-4 numbers=1-99 target=1-99 ops=+-*/ form=tree|chain order=any|fixed style=words|compact notes=none|compare limit=1000000 tries=0 silence=0 working=free|checked", ways, puzzle.NewCountdown),
+	"signs": generated("plus and minus between numbers in their order, few characters", "operands=4 numbers=1-12 target=1-99 style=compact|words notes=none|compare limit=99 tries=2 silence=0 working=free|checked", ways, puzzle.NewSigns),
 	"arithmetic": generated("one operation on numbers of several digits", "digits=2-4 ops=+-* (or /) style=words|compact",
 		"steps of the written method", puzzle.NewArithmetic),
 	"sorting":  generated("a list in order", "count=4-8 numbers=0-999 kind=numbers|words order=up|down|any", "pairs in the wrong order", puzzle.NewSorting),

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +30,7 @@ type countdown struct {
 	limit                     int     // no value on the way above this
 	silence                   float64 // reward for claiming nothing, so that a false claim costs something
 	tries                     int     // so many tries at most; 0 for no limit
+	checked                   bool    // an answer with a false statement on the way is wrong
 }
 
 // NewCountdown makes the countdown task; see the help of its options in package builtin.
@@ -39,6 +41,7 @@ func NewCountdown(o *task.Options) (task.Task, error) {
 		chain: o.Choice("form", "tree", "chain") == "chain", fixed: o.Choice("order", "any", "fixed") == "fixed",
 		compact: o.Choice("style", "words", "compact") == "compact", compares: o.Choice("notes", "none", "compare") == "compare",
 		limit: o.Int("limit", 1_000_000, 1, 1_000_000), tries: o.Int("tries", 0, 0, 100), silence: o.Float("silence", 0, 0, 0.9),
+		checked: o.Choice("working", "free", "checked") == "checked",
 	}
 	return c.task("countdown", o)
 }
@@ -50,6 +53,7 @@ func NewSigns(o *task.Options) (task.Task, error) {
 		target: o.Range("target", [2]int{1, 99}, 1, 9999), ops: "+-", chain: true, fixed: true,
 		compact: o.Choice("style", "compact", "words") == "compact", compares: o.Choice("notes", "none", "compare") == "compare",
 		limit: o.Int("limit", 99, 1, 1_000_000), tries: o.Int("tries", 2, 0, 100), silence: o.Float("silence", 0, 0, 0.9),
+		checked: o.Choice("working", "free", "checked") == "checked",
 	}
 	return c.task("signs", o)
 }
@@ -63,6 +67,9 @@ func (c *countdown) task(name string, o *task.Options) (task.Task, error) {
 	}
 	if c.compares && !c.compact {
 		return nil, fmt.Errorf("task %s: notes=compare needs style=compact", name)
+	}
+	if c.checked && !c.compares {
+		return nil, fmt.Errorf("task %s: working=checked needs notes=compare", name)
 	}
 	if (c.compact || c.fixed) && !c.chain {
 		return nil, fmt.Errorf("task %s: style=compact and order=fixed need form=chain", name)
@@ -241,6 +248,10 @@ func (c *countdown) grade(p Countdown, text string) task.Verdict {
 		if n := c.triesIn(line); c.tries > 0 && n > c.tries {
 			return wrong(line, "tries", "%d tries, %d are allowed", n, c.tries)
 		}
+		working, _, _ := strings.Cut(line, ":")
+		if fault := c.fault(working, p.Target); c.checked && fault != "" {
+			return wrong(line, "working", "%s", fault)
+		}
 		i := strings.LastIndexByte(line, ':')
 		if i < 0 {
 			v := wrong("", "no answer", "no expression is claimed")
@@ -272,6 +283,35 @@ func (c *countdown) triesIn(line string) int {
 		return strings.Count(tried, ";") + 1
 	}
 	return strings.Count(line, "?")
+}
+
+// note is a total beside the target, as in 14>9, and unless it is the first of a try, how it came about, as in +5=14>9.
+var note = regexp.MustCompile(`^(?:([-+*/])(\d{1,9})=)?(\d{1,9})([<=>])(\d{1,9})`)
+
+// fault says what is not true in the working of tries with notes; "" where all of it is.
+func (c *countdown) fault(working string, target int) string {
+	for try := range strings.SplitSeq(working, ";") {
+		before := -1
+		for rest := try; rest != ""; {
+			m := note.FindStringSubmatch(rest)
+			if m == nil || (m[1] == "") != (before < 0) {
+				return fmt.Sprintf("%q cannot be read", rest)
+			}
+			rest = rest[len(m[0]):]
+			n, _ := strconv.Atoi(m[2])
+			total, _ := strconv.Atoi(m[3])
+			if before >= 0 {
+				if v, ok := c.apply(m[1][0], before, n); !ok || v != total {
+					return fmt.Sprintf("%d%s%d is not %d", before, m[1], n, total)
+				}
+			}
+			if said := m[3] + m[4] + m[5]; said != beside(m[3], target) {
+				return fmt.Sprintf("%s is not so: the target is %d", said, target)
+			}
+			before = total
+		}
+	}
+	return ""
 }
 
 // uses checks which numbers and operations an expression holds.

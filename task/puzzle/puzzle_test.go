@@ -337,14 +337,7 @@ func TestComparedTraces(t *testing.T) {
 			t.Errorf("%v: %s, want %s", c.steps, got, c.want)
 		}
 	}
-	o := func(spec string) *task.Options {
-		_, o, err := task.ParseSpec(spec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return o
-	}
-	signs, err := NewSigns(o("signs:tries=1,notes=compare"))
+	signs, err := NewSigns(options(t, "signs:tries=1,notes=compare"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -370,7 +363,7 @@ func TestComparedTraces(t *testing.T) {
 			break
 		}
 	}
-	quiet, err := NewSigns(o("signs:tries=1,silence=0.25"))
+	quiet, err := NewSigns(options(t, "signs:tries=1,silence=0.25"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -380,7 +373,50 @@ func TestComparedTraces(t *testing.T) {
 			t.Errorf("%q: %+v %v, want the reward %v", text, v, err, want)
 		}
 	}
-	if _, err := NewSigns(o("signs:style=words,notes=compare")); err == nil {
+	if _, err := NewSigns(options(t, "signs:style=words,notes=compare")); err == nil {
 		t.Error("notes=compare without style=compact was accepted")
 	}
+}
+
+// With working=checked an answer counts only if all that is said on the way is true.
+func TestWorkingChecked(t *testing.T) {
+	signs, err := NewSigns(options(t, "signs:operands=2-4,notes=compare,working=checked,silence=0.33"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range take(t, signs, task.Query{Seed: 9}, 200) {
+		text, err := signs.(task.Demonstrator).Demonstrate(p, uint64(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 0.33
+		if strings.Contains(text, ":") {
+			want = 1
+		}
+		if v, err := signs.Grade(p, text); err != nil || v.Reward != want {
+			t.Fatalf("%s%s: reward %v (%s), %v, want %v", p.Prompt, text, v.Reward, v.Reason, err, want)
+		}
+		working, _, _ := strings.Cut(strings.TrimSpace(text), ":")
+		for at := range working { // another character anywhere is a falsehood, or cannot be read
+			b := []byte(text)
+			if b[at]++; b[at] == '9'+1 {
+				b[at] = '0'
+			}
+			if v, err := signs.Grade(p, string(b)); err != nil || v.Reward != 0 || v.Right {
+				t.Fatalf("%s%s: reward %v (%s), %v, want 0", p.Prompt, b, v.Reward, v.Reason, err)
+			}
+		}
+	}
+	if _, err := NewSigns(options(t, "signs:working=checked")); err == nil {
+		t.Error("working=checked without notes=compare was accepted")
+	}
+}
+
+func options(t *testing.T, spec string) *task.Options {
+	t.Helper()
+	_, o, err := task.ParseSpec(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
 }

@@ -279,7 +279,10 @@ func TestBudgets(t *testing.T) {
 // TestLearns: what is learnt can be read by whoever opens the exported folder, and is better than chance.
 func TestLearns(t *testing.T) {
 	path := recipeFile(t, corpus(t), "export: {gguf: q8_0}\n")
-	r := mustRun(t, path, Options{Threads: 2}, "budget.steps=60", "export.gguf=f32")
+	r := mustRun(t, path, Options{Threads: 2}, "budget.steps=60", "export.gguf=f32", "eval.first=true")
+	if entries, err := os.ReadFile(filepath.Join(r.Dir, "ledger.jsonl")); err != nil || !strings.Contains(string(entries), "before the first step: val_loss ") {
+		t.Errorf("the loss that it begins with is not recorded: %v", err)
+	}
 	if *r.ValLoss > 1.6 {
 		t.Errorf("validation loss %v", *r.ValLoss)
 	}

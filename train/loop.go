@@ -102,6 +102,9 @@ func (t *trainer) run(ctx context.Context) (End, error) {
 	}
 	if t.set.Eval.First && p.Step == p.Begin.Step && t.Restore == "" {
 		found, err := t.evaluate(ctx)
+		if p.ValLoss != nil {
+			found = map[string]float64{"val_loss": *p.ValLoss}
+		}
 		if err == nil && len(found) > 0 {
 			err = t.Recorder.Note("evaluation", fmt.Sprintf("before the first step: %s", listed(found)))
 		}

@@ -28,7 +28,10 @@ func NewTeaching(student, teacher *model.Learner, t *Teacher) (*Teaching, error)
 		return nil, fmt.Errorf("the teacher's vocabulary has %d tokens, the student's %d", m.Vocab, s.Vocab)
 	}
 	d := &Teaching{teacher: teacher, vocab: s.Vocab, kl: model.Distill{Temperature: float32(t.Temperature), Reverse: t.Reverse}}
-	d.spare.New = func() any { return make([]float32, s.Vocab) }
+	d.spare.New = func() any {
+		buffer := make([]float32, s.Vocab)
+		return &buffer
+	}
 	d.kl.Teacher = func(r model.Row) []float32 { return d.logits[(d.at[r.Seq]+r.Pos)*d.vocab:][:d.vocab] }
 	return d, nil
 }
@@ -59,8 +62,9 @@ func (d *Teaching) Row(r model.Row, logits []float32) float32 {
 	if d.ce.Weight == 0 {
 		return d.kl.Row(r, logits)
 	}
-	own := d.spare.Get().([]float32)
-	defer d.spare.Put(own)
+	buffer := d.spare.Get().(*[]float32)
+	defer d.spare.Put(buffer)
+	own := *buffer
 	copy(own, logits)
 	loss := d.ce.Row(r, own)
 	loss += d.kl.Row(r, logits)

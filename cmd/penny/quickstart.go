@@ -221,7 +221,7 @@ func (c *quickstartCmd) sampler(path string, rewarded *rl.Config) (*eval.Local, 
 
 // print shows the report; puzzle: it is of the recipe's own puzzles, about whose answers something can be said.
 func (r *quickstartReport) print(w io.Writer, puzzle bool) {
-	what, try := "puzzles", "9,4,7,3=11:"
+	what, try := "puzzles", "8,3,6=11:"
 	if !puzzle {
 		what, try = "problems", r.prompt
 	}

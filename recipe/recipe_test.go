@@ -146,6 +146,7 @@ func TestDistance(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add(small, "seed=1")
+	f.Add(small, ".=1")
 	f.Add(small+"stages:\n  - kind: sft\n", "data.sources.0.files=x")
 	f.Fuzz(func(t *testing.T, text, setting string) {
 		r, err := Parse("r.yaml", "r", []byte(text), []string{setting})

@@ -14,7 +14,8 @@ import (
 // for all of them, unless the key begins with stages.N.
 func (r *Recipe) set(setting string) error {
 	key, value, ok := strings.Cut(setting, "=")
-	if key = strings.TrimSpace(key); !ok || key == "" {
+	path := strings.FieldsFunc(strings.TrimSpace(key), func(r rune) bool { return r == '.' || r == '[' || r == ']' })
+	if !ok || len(path) == 0 {
 		return fmt.Errorf("setting %q: want key=value", setting)
 	}
 	s := source{"--set " + setting}
@@ -26,7 +27,7 @@ func (r *Recipe) set(setting string) error {
 	if !ok || len(m.Values) != 1 {
 		return fmt.Errorf("setting %q: the value is no YAML", setting)
 	}
-	n, path := m.Values[0].Value, strings.FieldsFunc(key, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
+	n := m.Values[0].Value
 	if path[0] == "rl" {
 		return r.setRL(s, path, n)
 	}

@@ -68,7 +68,11 @@ func (p *part) end(doc int) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return int64(binary.LittleEndian.Uint64(b)), nil
+	at := binary.LittleEndian.Uint64(b)
+	if at > uint64(p.count) {
+		return 0, fmt.Errorf("%s: document %d: ends at token %d of %d", p.name, doc, at, p.count)
+	}
+	return int64(at), nil
 }
 
 // newStore joins parts.
@@ -174,7 +178,7 @@ func (s *Store) Read(i int) ([]Sequence, error) {
 	if err != nil {
 		return nil, err
 	}
-	if lo > hi || hi > p.count {
+	if lo > hi {
 		return nil, fmt.Errorf("%s: document %d: from token %d to %d of %d", p.name, i-p.firstDoc, lo, hi, p.count)
 	}
 	out, err := p.appendTo(Sequence{}, lo, hi)

@@ -1,6 +1,6 @@
 """A plain batched GRPO loop in PyTorch: 256 answers of 100 tokens (8 to each prompt of 12), sampled with a preallocated cache, then one update.
 
-    python peer.py --size dense --threads 2 --steps 3
+    python peer_plain.py --size dense --threads 2 --steps 3
 
 Prints one JSON line. The network is that of `go test ./rl -bench Step`: Llama-style, 0.85 million parameters, float32. What could be done for PyTorch
 without writing kernels is done: one product for q, k and v, one for gate and up, the prompt of a group run once, no gradient while sampling.

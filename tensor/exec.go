@@ -124,14 +124,14 @@ func (e *Exec) MatMuls(ps []Product) {
 }
 
 // pieceRows is how many rows of W one piece of work takes: enough to be worth handing out, few enough to even out the workers. A multiple of
-// 16, at which kernels begin best.
+// 32, at which kernels begin best.
 func (e *Exec) pieceRows(m int, w *Matrix) int {
 	const perWorker, leastWork = 6, 1 << 16
 	if e.pool.Threads() == 1 {
 		return w.Rows
 	}
 	rows := max(w.Rows/(perWorker*e.pool.Threads()), leastWork/(m*w.Cols))
-	return max(16, (rows+15)&^15)
+	return max(32, (rows+31)&^31)
 }
 
 // prepareRows is how many rows of activations a piece of preparation takes; kernels group four.

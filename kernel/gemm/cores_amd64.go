@@ -240,6 +240,24 @@ func f32xpairsDirect5x4avx2(t *tile)
 func f32xpairsDirect6x4avx2(t *tile)
 
 //go:noescape
+func f32Turned1avx2(t *tile)
+
+//go:noescape
+func f32Turned2avx2(t *tile)
+
+//go:noescape
+func f32Turned3avx2(t *tile)
+
+//go:noescape
+func f32Turned4avx2(t *tile)
+
+//go:noescape
+func f32Turned5avx2(t *tile)
+
+//go:noescape
+func f32Turned6avx2(t *tile)
+
+//go:noescape
 func sweep1avx512(s *sweep)
 
 //go:noescape

@@ -157,9 +157,9 @@ func sweepPairsGeneric(t *sweep) {
 // eachStep calls f for the elements of A and B in order for each value of C.
 func eachStep(t *sweep, f func(c float32, a, b unsafe.Pointer) float32) {
 	for i := range t.rows {
-		c := at[[sweepCols]float32](t.c, i*int(t.cRow))
+		c := unsafe.Slice(at[float32](t.c, i*int(t.cRow)), t.lines*lineF32)
 		if t.cont == 0 {
-			*c = [sweepCols]float32{}
+			clear(c)
 		}
 		for s := range t.steps {
 			a := unsafe.Add(t.a, i*int(t.aRow)+s*int(t.aStep))

@@ -14,6 +14,9 @@ import (
 // Lanes, X and panels are made of 64-byte lines. The lanes of output (row, col) stand at lanes + row*lanesRow + col*64; line i of X row r at
 // x + (i*rows + r)*64; line i of W row c, in group g, at w + g*wRep + i*panelStep + c*64 in a panel, at w + g*wRep + c*wRow + i*64 (or what
 // a step of a row takes) where a direct core reads W in place.
+//
+// A turned core has 32 columns in a group, always folds, and keeps sums in pending meanwhile: 4 times 128 bytes a row. Its W is as turned.go has it: a
+// value of lane l, step i at w + place(l)*(steps*turnedStep + wRep) + i*turnedStep, group after group.
 type tile struct {
 	lanes, x, w unsafe.Pointer
 	lanesRow    uintptr
@@ -54,10 +57,10 @@ type form struct {
 	// conv writes steps times lines*64 bytes of a panel row, panelStep apart, from a row of W; scale multiplies 8-bit floats on their way to
 	// f32. It prefetches W so many bytes ahead.
 	conv convFunc
-	// core works on panels, direct on rows of W where they lie, 4 or 8 at a time; both by the number of X rows. Nil: no such core.
-	core, direct [tileRows + 1]func(*tile)
-	scaled       [tileRows + 1]func(*tile) // as core, with scales
-	folds        bool                      // cores fold
+	// core works on panels, turned on turned ones, direct on rows of W where they lie, 4 or 8 at a time; both by the number of X rows. Nil: no such core.
+	core, turned, direct [tileRows + 1]func(*tile)
+	scaled               [tileRows + 1]func(*tile) // as core, with scales
+	folds                bool                      // cores fold
 	// scaledRow is a direct core of one row of X and 8 columns that share their scales, one float32 a block at tile.scales. It takes steps in
 	// pairs, and folds.
 	scaledRow func(*tile)
@@ -87,6 +90,8 @@ type kernels struct {
 	widenSwapped func(dst, src unsafe.Pointer, groups int)
 	// deal copies steps rows, srcStep bytes apart, of 6 elements for each tile; those of a tile are 6 elements apart, the tiles sweepTile.
 	deal func(dst, src unsafe.Pointer, tiles, steps int, srcStep uintptr)
+	// turn writes steps of half the rows of a turned panel, whose lanes are so many steps apart, from rows of f32 that are srcStep bytes apart.
+	turn func(dst, src unsafe.Pointer, steps int, srcStep uintptr, lane int)
 	// fold folds 4*groups lane sets into as many outputs.
 	fold func(dst, lanes unsafe.Pointer, groups int)
 }

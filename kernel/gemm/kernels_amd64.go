@@ -16,8 +16,8 @@ var avx2 = &kernels{
 	mostLines: 24, chunkLines: 24,
 	rowCols: 4,
 	f32: [numSlots]form{
-		formOf(dtype.F32, lineF32, 1, copyAVX2, f32Avx2, cores{1: f32Direct1x4avx2, 2: f32Direct2x4avx2, 3: f32Direct3x4avx2,
-			4: f32Direct4x4avx2, 5: f32Direct5x4avx2, 6: f32Direct6x4avx2}),
+		withTurned(formOf(dtype.F32, lineF32, 1, copyAVX2, f32Avx2, cores{1: f32Direct1x4avx2, 2: f32Direct2x4avx2, 3: f32Direct3x4avx2,
+			4: f32Direct4x4avx2, 5: f32Direct5x4avx2, 6: f32Direct6x4avx2}), turnedAvx2),
 		formOf(dtype.F16, lineF32, 1, f16ToF32AVX2, f32Avx2, cores{1: f32xf16Direct1x4avx2, 2: f32xf16Direct2x4avx2, 3: f32xf16Direct3x4avx2,
 			4: f32xf16Direct4x4avx2, 5: f32xf16Direct5x4avx2, 6: f32xf16Direct6x4avx2}),
 		formOf(dtype.BF16, lineF32, 1, bf16ToF32AVX2, f32Avx2, cores{1: f32xbf16Direct1x4avx2, 2: f32xbf16Direct2x4avx2,
@@ -39,7 +39,7 @@ var avx2 = &kernels{
 	sweepPairs: [tileRows + 1]func(*sweep){1: sweepFlush1avx2, 2: sweepFlush2avx2, 3: sweepFlush3avx2, 4: sweepFlush4avx2, 5: sweepFlush5avx2,
 		6: sweepFlush6avx2},
 	deal: dealSSE, widenSwapped: widenSwappedAVX2,
-	fold: foldAVX2,
+	turn: turnAVX2, fold: foldAVX2,
 }
 
 var avx512 = &kernels{
@@ -74,6 +74,8 @@ var avx512 = &kernels{
 var (
 	f32Avx2 = cores{1: f32Tile1x4avx2, 2: f32Tile2x4avx2, 3: f32Tile3x4avx2, 4: f32Tile4x4avx2, 5: f32Tile5x4avx2, 6: f32Tile6x4avx2}
 
+	turnedAvx2 = cores{1: f32Turned1avx2, 2: f32Turned2avx2, 3: f32Turned3avx2, 4: f32Turned4avx2, 5: f32Turned5avx2, 6: f32Turned6avx2}
+
 	flushAvx2 = cores{1: f32TileFlush1x4avx2, 2: f32TileFlush2x4avx2, 3: f32TileFlush3x4avx2, 4: f32TileFlush4x4avx2,
 		5: f32TileFlush5x4avx2, 6: f32TileFlush6x4avx2}
 
@@ -90,6 +92,12 @@ var scaledAvx512 = cores{1: bf16TileScaled1x4avx512, 2: bf16TileScaled2x4avx512,
 // withScales is f with cores that take block scales.
 func withScales(f form, scaled cores, row func(*tile)) form {
 	f.scaled, f.scaledRow = scaled, row
+	return f
+}
+
+// withTurned is f with cores on turned panels.
+func withTurned(f form, turned cores) form {
+	f.turned = turned
 	return f
 }
 
@@ -129,6 +137,9 @@ func roundBF16AVX2(dst, src unsafe.Pointer, lines int, step uintptr)
 
 //go:noescape
 func foldAVX2(dst, lanes unsafe.Pointer, groups int)
+
+//go:noescape
+func turnAVX2(dst, src unsafe.Pointer, steps int, srcStep uintptr, lane int)
 
 //go:noescape
 func scaleAddAVX2(outer, inner, scale unsafe.Pointer, n, cont int)

@@ -367,15 +367,15 @@ func emulateSweeps(e *testutil.Emulator) {
 func emulateSweep(e *testutil.Emulator, core func(rows int) func(*sweep), ref func(*sweep)) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for rows := 1; rows <= tileRows; rows++ {
-		for _, steps := range []int{1, 2, 4, 7, 11} {
-			s := style(steps % int(numStyles))
-			t := sweep{cRow: 4 * (sweepCols + 3), aRow: uintptr(4 * (steps + rows)), aStep: 4, bNext: sweepBlock, steps: steps, cont: steps % 2, rows: rows}
-			c, a, b := s.values(r, (rows-1)*(sweepCols+3)+sweepCols), s.values(r, (rows-1)*(steps+rows)+steps), s.values(r, ceil(steps, 4)*sweepBlock/4)
+		for i, steps := range []int{1, 2, 4, 7, 11, 5, 8, 9} {
+			s, lines := style(steps%int(numStyles)), 4-i%4
+			t := sweep{cRow: 4 * (sweepCols + 3), aRow: uintptr(4 * (steps + rows)), aStep: 4, bNext: sweepBlock, steps: steps, cont: steps % 2, lines: lines, rows: rows}
+			c, a, b := s.values(r, (rows-1)*(sweepCols+3)+lines*lineF32), s.values(r, (rows-1)*(steps+rows)+steps), s.values(r, ceil(steps, 4)*sweepBlock/4)
 			want := append([]float32(nil), c...)
 			call := t
 			call.c, call.a, call.b = unsafe.Pointer(&want[0]), unsafe.Pointer(&a[0]), unsafe.Pointer(&b[0])
 			ref(&call)
-			e.Call(symbol(core(rows)), fmt.Sprintf("rows=%d steps=%d", rows, steps), &testutil.Buffer{
+			e.Call(symbol(core(rows)), fmt.Sprintf("rows=%d steps=%d lines=%d", rows, steps, lines), &testutil.Buffer{
 				In: append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&t)), unsafe.Sizeof(t))...),
 				Ptrs: []testutil.Pointer{
 					{Off: int(unsafe.Offsetof(t.c)), To: &testutil.Buffer{In: c, Want: want}},

@@ -19,7 +19,7 @@ const (
 
 )
 
-// Scratch is what one worker needs to run Mul: about 900 KB.
+// Scratch is what one worker needs to run Mul: about 1.1 MB.
 type Scratch struct {
 	lanes, outer []byte // lane sets of a block; with block scales, their running sum
 	panels       []byte
@@ -41,8 +41,8 @@ func NewScratch() *Scratch {
 	const sets = blockRows * blockCols
 	return &Scratch{
 		lanes: aligned(sets * line), outer: aligned(sets * line),
-		panels: aligned(blockCols / panelCols * maxLines * panelStep), wide: aligned(max(wideLines*line, sweepRows*sweepSteps*4)),
-		pending: aligned(tileRows * panelCols * line / 2),
+		panels: aligned((turnedRoom + turnedMost) * turnedPanel), wide: aligned(max(wideLines*line, sweepRows*sweepSteps*4)),
+		pending: aligned(4 * tileRows * turnedStep),
 	}
 }
 
@@ -114,6 +114,10 @@ func (p *product) run(n0, n1 int) {
 		return
 	}
 	switch {
+	case p.turns():
+		whole := n1 - (n1-n0)%turnedCols
+		p.turned(n0, whole)
+		n0 = whole
 	case p.few && p.f.direct[1] != nil && !p.scaled:
 		n0 = p.direct(n0, n1)
 	case m == 1 && p.scaled && p.f.scaledRow != nil && p.steps%2 == 0 && p.period%2 == 0 && p.w.K%p.f.step == 0:

@@ -21,7 +21,7 @@ const (
 	sweepTile  = sweepSteps * tileRows
 )
 
-// sweep is the argument of a core: its number of rows of C, 64 columns of each, gain steps rows of B. The element (i, s) of A stands at
+// sweep is the argument of a core: its number of rows of C, up to 64 columns of each, gain steps rows of B. The element (i, s) of A stands at
 // a + i*aRow + s*aStep. B is packed: line l of row s, counted from b, at s/4*bNext + l*256 + s%4*64. NaNs of C are made the one NaN.
 type sweep struct {
 	c, a, b     unsafe.Pointer
@@ -30,6 +30,7 @@ type sweep struct {
 	bNext       uintptr
 	steps       int
 	cont        int // 0: C starts at +0; 1: it goes on from memory
+	lines       int // of 16 columns of C, 1 to 4
 	rows        int // of C, for the generic core
 }
 
@@ -169,26 +170,31 @@ func (o *outer) columns(s *Scratch, c *chunk, k, cols, at int, i0, i1 int, inPla
 		cores = &o.level.sweepPairs
 	}
 	t := &s.sweep
-	*t = sweep{b: unsafe.Add(ptr(s.panels), at/lineF32*panelStep), bNext: sweepBlock, steps: c.n}
+	b := unsafe.Add(ptr(s.panels), at/lineF32*panelStep)
+	*t = sweep{bNext: sweepBlock, steps: c.n}
 	if o.cont || c.started {
 		t.cont = 1
 	}
 	for i := i0; i < i1; i += tileRows {
 		t.rows = min(tileRows, i1-i)
 		o.operandA(s, c, i, i0, inPlace)
-		if cols == sweepCols {
-			t.c, t.cRow = unsafe.Pointer(&o.c[i*o.ldc+k]), uintptr(4*o.ldc)
+		if t.lines = cols / lineF32; t.lines > 0 {
+			t.b, t.c, t.cRow = b, unsafe.Pointer(&o.c[i*o.ldc+k]), uintptr(4*o.ldc)
 			cores[t.rows](t)
+		}
+		rest := cols % lineF32
+		if rest == 0 {
 			continue
 		}
 		// The core computes whole lines: let it do so elsewhere.
-		t.c, t.cRow = unsafe.Pointer(&s.edge), 4*sweepCols
+		from := k + cols - rest
+		t.b, t.lines, t.c, t.cRow = unsafe.Add(b, t.lines*panelStep), 1, unsafe.Pointer(&s.edge), line
 		for r := range t.rows {
-			copy(s.edge[r*sweepCols:][:cols], o.c[(i+r)*o.ldc+k:])
+			copy(s.edge[r*lineF32:][:rest], o.c[(i+r)*o.ldc+from:])
 		}
 		cores[t.rows](t)
 		for r := range t.rows {
-			copy(o.c[(i+r)*o.ldc+k:][:cols], s.edge[r*sweepCols:])
+			copy(o.c[(i+r)*o.ldc+from:][:rest], s.edge[r*lineF32:])
 		}
 	}
 	*t = sweep{}

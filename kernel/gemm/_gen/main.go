@@ -1,4 +1,4 @@
-// Gen writes the cores of the AVX2 and AVX-512 levels: cores_avx2_amd64.s, cores_avx512_amd64.s and sweep_amd64.s, with their declarations in
+// Gen writes the cores of the AVX2 and AVX-512 levels: cores_avx2_amd64.s, cores_avx512_amd64.s, turned_amd64.s and sweep_amd64.s, with their declarations in
 // cores_amd64.go, to the folder that its argument names, or to this one. A core is the loop that a tile (kernels.go) or a sweep (sweep.go)
 // describes, unrolled for one number of rows of X and columns of W.
 package main
@@ -46,6 +46,12 @@ func main() {
 			for rows := 2; rows <= 6; rows++ {
 				g.avx2(core{x: "f32", w: w, rows: rows, cols: 4, direct: true, unroll: 1, flush: w == "pairs"})
 			}
+		}
+	})
+	g.file("turned_amd64.s", func() {
+		g.turnedOrder()
+		for rows := 1; rows <= 6; rows++ {
+			g.turned256(rows)
 		}
 	})
 	g.file("sweep_amd64.s", func() {
@@ -222,7 +228,7 @@ func (g *gen) begin(c core, level string) {
 	}
 	g.label("rep")
 	if !c.direct {
-		g.fetchNext()
+		g.fetchNext(1)
 	}
 }
 
@@ -235,22 +241,28 @@ func (g *gen) flush() {
 	g.ins("LDMXCSR", "new-4(SP)")
 }
 
-// fetchNext asks for a part of what comes after this tile: lines of 4 rows of W, and lines of X.
-func (g *gen) fetchNext() {
+// fetchNext asks for a part of what comes after this tile: lines of so many times 4 rows of W, and lines of X.
+func (g *gen) fetchNext(groups int) {
 	g.ins("MOVQ", "tile_wRow(%s), %s", regTile, wRow)
 	g.ins("LEAQ", "(%s)(%s*2), %s", wRow, wRow, wRow3)
-	g.ins("MOVQ", "tile_nextWLines(%s), %s", regTile, steps)
-	g.ins("MOVQ", "%s, %s", ahead, curW)
-	g.ins("TESTQ", "%s, %s", steps, steps)
-	g.ins("JZ", "nextX")
-	g.label("nextW")
-	for _, row := range []string{"", "(" + wRow + "*1)", "(" + wRow + "*2)", "(" + wRow3 + "*1)"} {
-		g.ins("PREFETCHT1", "(%s)%s", curW, row)
+	for i := range groups {
+		label := "nextW"
+		if i > 0 {
+			label += fmt.Sprint(i)
+		}
+		g.ins("MOVQ", "tile_nextWLines(%s), %s", regTile, steps)
+		g.ins("MOVQ", "%s, %s", ahead, curW)
+		g.ins("TESTQ", "%s, %s", steps, steps)
+		g.ins("JZ", "nextX")
+		g.label(label)
+		for _, row := range []string{"", "(" + wRow + "*1)", "(" + wRow + "*2)", "(" + wRow3 + "*1)"} {
+			g.ins("PREFETCHT1", "(%s)%s", curW, row)
+		}
+		g.ins("ADDQ", "$64, %s", curW)
+		g.ins("DECQ", steps)
+		g.ins("JNZ", label)
+		g.ins("LEAQ", "(%s)(%s*4), %s", ahead, wRow, ahead)
 	}
-	g.ins("ADDQ", "$64, %s", curW)
-	g.ins("DECQ", steps)
-	g.ins("JNZ", "nextW")
-	g.ins("LEAQ", "(%s)(%s*4), %s", ahead, wRow, ahead)
 	g.label("nextX")
 	g.ins("MOVQ", "tile_nextXLines(%s), %s", regTile, steps)
 	g.ins("TESTQ", "%s, %s", steps, steps)

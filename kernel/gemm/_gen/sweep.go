@@ -75,6 +75,22 @@ func (g *gen) sweepC(rows int, f func(row int)) {
 	}
 }
 
+// sweepPrefetch asks for the lines of C that come next, after line j of 4: in these rows, or the first in those below.
+func (g *gen) sweepPrefetch(rows, j int) {
+	g.ins("MOVQ", "%s, %s", swC, swCurC)
+	if j == 3 {
+		for range rows {
+			g.ins("ADDQ", "%s, %s", swCRow, swCurC)
+		}
+	}
+	for r := range rows {
+		if r > 0 {
+			g.ins("ADDQ", "%s, %s", swCRow, swCurC)
+		}
+		g.ins("PREFETCHT0", "%d(%s)", (j+1)%4*64, swCurC)
+	}
+}
+
 // sweepA is where the value of A stands for row i of a step.
 func sweepA(i int) string {
 	return fmt.Sprintf("(%s)%s", []string{swA, swA3}[i/3], []string{"", "(" + swARow + "*1)", "(" + swARow + "*2)"}[i%3])
@@ -91,40 +107,57 @@ func (g *gen) sweepStart(name string, zero, load func()) {
 	g.label("go" + name)
 }
 
-// sweep512, over values or pairs ("f32", "bf16"), has 4 lines of C for each row in Z0 to Z23, B in Z24 to Z27, A in Z28 to Z31 in turn.
+// sweep512, over values or pairs ("f32", "bf16"), has 4 lines of C for each row in Z0 to Z23, or fewer of them, B in Z24 to Z27, A in Z28 to Z31 in turn.
 func (g *gen) sweep512(form, name string, rows int) {
 	g.sweepBegin(fmt.Sprintf("%s%davx512", name, rows), false)
-	g.sweepStart("", func() {
-		for i := range 4 * rows {
-			g.ins("VPXORD", "Z%d, Z%d, Z%d", i, i, i)
+	for lines := 1; lines < 4; lines++ {
+		g.ins("CMPQ", "sweep_lines(AX), $%d", lines)
+		g.ins("JEQ", "lines%d", lines)
+	}
+	for lines := 4; lines > 0; lines-- {
+		label := ""
+		if lines < 4 {
+			label = fmt.Sprintf("Of%d", lines)
+			g.label(fmt.Sprintf("lines%d", lines))
+		}
+		g.sweepLines512(form, label, rows, lines)
+		g.ins("VZEROUPPER", "")
+		g.ins("RET", "")
+	}
+}
+
+func (g *gen) sweepLines512(form, label string, rows, lines int) {
+	g.sweepStart(label, func() {
+		for i := range rows {
+			for j := range lines {
+				g.ins("VPXORD", "Z%d, Z%d, Z%d", 4*i+j, 4*i+j, 4*i+j)
+			}
 		}
 	}, func() {
 		g.sweepC(rows, func(r int) {
-			for j := range 4 {
+			for j := range lines {
 				g.ins("VMOVUPS", "%d(%s), Z%d", 64*j, swCurC, 4*r+j)
 			}
 		})
 	})
-	g.sweepWalk("", func(u int) {
-		for j := range 4 {
+	g.sweepWalk(label, func(u int) {
+		for j := range lines {
 			g.ins("VMOVUPS", "%d(%s), Z%d", 256*j+64*u, swB, 24+j)
 		}
 		for i := range rows {
 			g.ins("VBROADCASTSS", "%s, Z%d", sweepA(i), 28+i%4)
-			for j := range 4 {
+			for j := range lines {
 				g.madd(form, 24+j, 28+i%4, 4*i+j)
 			}
 		}
 	})
 	g.sweepC(rows, func(r int) {
-		for j := range 4 {
+		for j := range lines {
 			g.ins("VCMPPS", "$3, Z%d, Z%d, K1", 4*r+j, 4*r+j)
 			g.ins("VBROADCASTSS", "oneNaN<>(SB), K1, Z%d", 4*r+j)
 			g.ins("VMOVUPS", "Z%d, %d(%s)", 4*r+j, 64*j, swCurC)
 		}
 	})
-	g.ins("VZEROUPPER", "")
-	g.ins("RET", "")
 }
 
 // sweep256 does a line of C at a time: Y0 to Y11, B in Y12 and Y13, A in Y14 and Y15 in turn. flush turns denormals into zeros.
@@ -132,6 +165,10 @@ func (g *gen) sweep256(name string, rows int, flush bool) {
 	g.sweepBegin(fmt.Sprintf("%s%davx2", name, rows), flush)
 	for j := range 4 {
 		name := fmt.Sprint(j)
+		if j > 0 {
+			g.ins("CMPQ", "sweep_lines(AX), $%d", j)
+			g.ins("JEQ", "end")
+		}
 		g.sweepStart(name, func() {
 			for i := range 2 * rows {
 				g.ins("VXORPS", "Y%d, Y%d, Y%d", i, i, i)
@@ -143,6 +180,7 @@ func (g *gen) sweep256(name string, rows int, flush bool) {
 				}
 			})
 		})
+		g.sweepPrefetch(rows, j)
 		g.sweepWalk(name, func(u int) {
 			for h := range 2 {
 				g.ins("VMOVUPS", "%d(%s), Y%d", 256*j+64*u+32*h, swB, 12+h)
@@ -163,6 +201,7 @@ func (g *gen) sweep256(name string, rows int, flush bool) {
 			}
 		})
 	}
+	g.label("end")
 	if flush {
 		g.ins("LDMXCSR", "old-8(SP)")
 	}

@@ -173,7 +173,7 @@ func eachStep(t *sweep, f func(c float32, a, b unsafe.Pointer) float32) {
 	}
 }
 
-func interleave(dst, even, odd unsafe.Pointer, lines int, step uintptr) {
+func interleave(dst, even, odd unsafe.Pointer, lines int, step, _ uintptr) {
 	for i := range lines {
 		d, e, o := at[[lineBF16]uint16](dst, i*int(step)), at[[lineF32]uint16](even, i*line/2), at[[lineF32]uint16](odd, i*line/2)
 		for j := range e {

@@ -84,8 +84,8 @@ type kernels struct {
 	// values with denormals flushed.
 	sweep, sweepPairs [tileRows + 1]func(*sweep)
 	pairs             bool
-	// interleave writes lines of 16 pairs, step bytes apart, from the values of two rows.
-	interleave func(dst, even, odd unsafe.Pointer, lines int, step uintptr)
+	// interleave writes lines of 16 pairs, step bytes apart, from the values of two rows, of which it prefetches those so many bytes ahead.
+	interleave func(dst, even, odd unsafe.Pointer, lines int, step, ahead uintptr)
 	// widenSwapped writes the values of groups of 8 bf16 as f32, neighbours swapped: for levels without pairs.
 	widenSwapped func(dst, src unsafe.Pointer, groups int)
 	// deal copies steps rows, srcStep bytes apart, of 6 elements for each tile; those of a tile are 6 elements apart, the tiles sweepTile.

@@ -154,7 +154,7 @@ func e4m3ToBF16AVX512(dst, src unsafe.Pointer, steps int, scale float32, ahead u
 func e5m2ToBF16AVX512(dst, src unsafe.Pointer, steps int, scale float32, ahead uintptr)
 
 //go:noescape
-func interleaveAVX512(dst, even, odd unsafe.Pointer, lines int, step uintptr)
+func interleaveAVX512(dst, even, odd unsafe.Pointer, lines int, step, ahead uintptr)
 
 //go:noescape
 func dealSSE(dst, src unsafe.Pointer, tiles, steps int, srcStep uintptr)

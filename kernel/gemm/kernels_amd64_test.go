@@ -358,9 +358,9 @@ func emulateSweeps(e *testutil.Emulator) {
 	for _, lines := range []int{1, 3} {
 		even, odd, dst := rounded(plain.values(r, 16*lines)), rounded(plain.values(r, 16*lines)), make([]byte, 80*lines)
 		want := append([]byte(nil), dst...)
-		interleave(unsafe.Pointer(&want[0]), unsafe.Pointer(&even[0]), unsafe.Pointer(&odd[0]), lines, 80)
+		interleave(unsafe.Pointer(&want[0]), unsafe.Pointer(&even[0]), unsafe.Pointer(&odd[0]), lines, 80, 0)
 		e.Call("gemm.interleaveAVX512", fmt.Sprintf("lines=%d", lines), &testutil.Buffer{In: dst, Want: want}, &testutil.Buffer{In: even},
-			&testutil.Buffer{In: odd}, lines, 80)
+			&testutil.Buffer{In: odd}, lines, 80, uintptr(99))
 	}
 }
 

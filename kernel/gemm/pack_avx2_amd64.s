@@ -365,6 +365,7 @@ step:
 	MOVQ R10, CX
 
 tile:
+	PREFETCHT1 (SI)(R12*8)
 	MOVUPS (SI), X0
 	MOVQ   16(SI), AX
 	MOVUPS X0, (DI)

@@ -152,15 +152,18 @@ step:
 	VZEROUPPER
 	RET
 
-// func interleaveAVX512(dst, even, odd unsafe.Pointer, lines int, step uintptr)
-TEXT ·interleaveAVX512(SB), NOSPLIT, $0-40
+// func interleaveAVX512(dst, even, odd unsafe.Pointer, lines int, step, ahead uintptr)
+TEXT ·interleaveAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), DI
 	MOVQ even+8(FP), SI
 	MOVQ odd+16(FP), DX
 	MOVQ lines+24(FP), CX
 	MOVQ step+32(FP), R8
+	MOVQ ahead+40(FP), R9
 
 next:
+	PREFETCHT1 (SI)(R9*1)
+	PREFETCHT1 (DX)(R9*1)
 	VPMOVZXWD (SI), Z0
 	VPMOVZXWD (DX), Z1
 	VPSLLD    $16, Z1, Z1

@@ -47,6 +47,12 @@ load:
 	VMOVUPS     192(CX), Z3
 
 go:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -178,6 +184,11 @@ loadOf3:
 	VMOVUPS     128(CX), Z2
 
 goOf3:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -290,6 +301,10 @@ loadOf2:
 	VMOVUPS     64(CX), Z1
 
 goOf2:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -383,6 +398,9 @@ loadOf1:
 	VMOVUPS     0(CX), Z0
 
 goOf1:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -478,6 +496,12 @@ load:
 	VMOVUPS     192(CX), Z3
 
 go:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -609,6 +633,11 @@ loadOf3:
 	VMOVUPS     128(CX), Z2
 
 goOf3:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -721,6 +750,10 @@ loadOf2:
 	VMOVUPS     64(CX), Z1
 
 goOf2:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -814,6 +847,9 @@ loadOf1:
 	VMOVUPS     0(CX), Z0
 
 goOf1:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -918,6 +954,18 @@ load:
 	VMOVUPS     192(CX), Z7
 
 go:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -1104,6 +1152,16 @@ loadOf3:
 	VMOVUPS     128(CX), Z6
 
 goOf3:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -1259,6 +1317,14 @@ loadOf2:
 	VMOVUPS     64(CX), Z5
 
 goOf2:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -1383,6 +1449,12 @@ loadOf1:
 	VMOVUPS     0(CX), Z4
 
 goOf1:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -1505,6 +1577,18 @@ load:
 	VMOVUPS     192(CX), Z7
 
 go:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -1691,6 +1775,16 @@ loadOf3:
 	VMOVUPS     128(CX), Z6
 
 goOf3:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -1846,6 +1940,14 @@ loadOf2:
 	VMOVUPS     64(CX), Z5
 
 goOf2:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -1970,6 +2072,12 @@ loadOf1:
 	VMOVUPS     0(CX), Z4
 
 goOf1:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -2101,6 +2209,24 @@ load:
 	VMOVUPS     192(CX), Z11
 
 go:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -2342,6 +2468,21 @@ loadOf3:
 	VMOVUPS     128(CX), Z10
 
 goOf3:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -2540,6 +2681,18 @@ loadOf2:
 	VMOVUPS     64(CX), Z9
 
 goOf2:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -2695,6 +2848,15 @@ loadOf1:
 	VMOVUPS     0(CX), Z8
 
 goOf1:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -2844,6 +3006,24 @@ load:
 	VMOVUPS     192(CX), Z11
 
 go:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -3085,6 +3265,21 @@ loadOf3:
 	VMOVUPS     128(CX), Z10
 
 goOf3:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -3283,6 +3478,18 @@ loadOf2:
 	VMOVUPS     64(CX), Z9
 
 goOf2:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -3438,6 +3645,15 @@ loadOf1:
 	VMOVUPS     0(CX), Z8
 
 goOf1:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -3596,6 +3812,30 @@ load:
 	VMOVUPS     192(CX), Z15
 
 go:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -3892,6 +4132,26 @@ loadOf3:
 	VMOVUPS     128(CX), Z14
 
 goOf3:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -4133,6 +4393,22 @@ loadOf2:
 	VMOVUPS     64(CX), Z13
 
 goOf2:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -4319,6 +4595,18 @@ loadOf1:
 	VMOVUPS     0(CX), Z12
 
 goOf1:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -4495,6 +4783,30 @@ load:
 	VMOVUPS     192(CX), Z15
 
 go:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -4791,6 +5103,26 @@ loadOf3:
 	VMOVUPS     128(CX), Z14
 
 goOf3:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -5032,6 +5364,22 @@ loadOf2:
 	VMOVUPS     64(CX), Z13
 
 goOf2:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -5218,6 +5566,18 @@ loadOf1:
 	VMOVUPS     0(CX), Z12
 
 goOf1:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -5403,6 +5763,36 @@ load:
 	VMOVUPS     192(CX), Z19
 
 go:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -5754,6 +6144,31 @@ loadOf3:
 	VMOVUPS     128(CX), Z18
 
 goOf3:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -6038,6 +6453,26 @@ loadOf2:
 	VMOVUPS     64(CX), Z17
 
 goOf2:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -6255,6 +6690,21 @@ loadOf1:
 	VMOVUPS     0(CX), Z16
 
 goOf1:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -6458,6 +6908,36 @@ load:
 	VMOVUPS     192(CX), Z19
 
 go:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -6809,6 +7289,31 @@ loadOf3:
 	VMOVUPS     128(CX), Z18
 
 goOf3:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -7093,6 +7598,26 @@ loadOf2:
 	VMOVUPS     64(CX), Z17
 
 goOf2:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -7310,6 +7835,21 @@ loadOf1:
 	VMOVUPS     0(CX), Z16
 
 goOf1:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -7522,6 +8062,42 @@ load:
 	VMOVUPS     192(CX), Z23
 
 go:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -7928,6 +8504,36 @@ loadOf3:
 	VMOVUPS     128(CX), Z22
 
 goOf3:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -8255,6 +8861,30 @@ loadOf2:
 	VMOVUPS     64(CX), Z21
 
 goOf2:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -8503,6 +9133,24 @@ loadOf1:
 	VMOVUPS     0(CX), Z20
 
 goOf1:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -8733,6 +9381,42 @@ load:
 	VMOVUPS     192(CX), Z23
 
 go:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	PREFETCHT0  192(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -9139,6 +9823,36 @@ loadOf3:
 	VMOVUPS     128(CX), Z22
 
 goOf3:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	PREFETCHT0  128(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -9466,6 +10180,30 @@ loadOf2:
 	VMOVUPS     64(CX), Z21
 
 goOf2:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX
@@ -9714,6 +10452,24 @@ loadOf1:
 	VMOVUPS     0(CX), Z20
 
 goOf1:
+	MOVQ        DI, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
+	ADDQ        R8, CX
+	PREFETCHT0  0(CX)
 	MOVQ        sweep_a(AX), SI
 	LEAQ        (SI)(R9*2), DX
 	ADDQ        R9, DX

@@ -68,10 +68,14 @@ func (o *outer) rowBF16(r, k, cols int) []uint16 {
 	return unsafe.Slice((*uint16)(unsafe.Pointer(&o.b.Data[2*(r*o.b.K+k)])), cols)
 }
 
+// packAhead is how many rows ahead what is packed is prefetched: parts of rows, so the hardware does not see them coming.
+const packAhead = 8
+
 // packB copies the columns k to k+cols-1 of the chunk's rows of B to the scratch, as elements.
 func (o *outer) packB(s *Scratch, c *chunk, k, cols int) {
 	p := &s.product
 	p.init(s, nil, 0, Packed{F32: []float32{}}, o.b)
+	p.ahead = uintptr(packAhead * p.wRow)
 	lines := span{0, ceil(cols, lineF32)}
 	for i, r := range c.row[:c.n] {
 		dst := unsafe.Add(ptr(s.panels), i/4*sweepBlock+i%4*line)
@@ -82,7 +86,7 @@ func (o *outer) packB(s *Scratch, c *chunk, k, cols int) {
 			row := o.rowBF16(int(r), k, cols)
 			p.convert(dst, unsafe.Slice((*byte)(unsafe.Pointer(&row[0])), 2*cols), lines, 1)
 		default:
-			o.level.pairUp(dst, panelStep, o.rowBF16(int(r), k, cols), o.rowBF16(c.second(i), k, cols))
+			o.level.pairUp(dst, panelStep, packAhead*p.wRow, o.rowBF16(int(r), k, cols), o.rowBF16(c.second(i), k, cols))
 		}
 	}
 }
@@ -96,10 +100,10 @@ func (c *chunk) second(i int) int {
 }
 
 // pairUp writes the pairs of two rows as lines that are step bytes apart.
-func (k *kernels) pairUp(dst unsafe.Pointer, step int, even, odd []uint16) {
+func (k *kernels) pairUp(dst unsafe.Pointer, step, ahead int, even, odd []uint16) {
 	whole := len(even) / lineF32
 	if whole > 0 {
-		k.interleave(dst, unsafe.Pointer(&even[0]), unsafe.Pointer(&odd[0]), whole, uintptr(step))
+		k.interleave(dst, unsafe.Pointer(&even[0]), unsafe.Pointer(&odd[0]), whole, uintptr(step), uintptr(ahead))
 	}
 	for i := whole * lineF32; i < len(even); i++ {
 		*at[uint32](dst, whole*step+i%lineF32*4) = uint32(even[i]) | uint32(odd[i])<<16
@@ -122,7 +126,7 @@ func (o *outer) packA(s *Scratch, c *chunk, i0, i1 int) {
 		for j, r := range c.row[:c.n] {
 			row := o.columnsOfA(int(r), i0, i1)
 			if o.level.pairs {
-				o.level.pairUp(elements, line, row, o.columnsOfA(c.second(j), i0, i1))
+				o.level.pairUp(elements, line, packAhead*2*o.aStep, row, o.columnsOfA(c.second(j), i0, i1))
 			} else {
 				vec.BF16ToF32(s.elements[:i1-i0], row)
 			}

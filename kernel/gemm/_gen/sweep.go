@@ -75,10 +75,10 @@ func (g *gen) sweepC(rows int, f func(row int)) {
 	}
 }
 
-// sweepPrefetch asks for the lines of C that come next, after line j of 4: in these rows, or the first in those below.
-func (g *gen) sweepPrefetch(rows, j int) {
+// sweepPrefetch asks for lines first to end of C, which come next: of these rows, or of as many below.
+func (g *gen) sweepPrefetch(rows, first, end int, below bool) {
 	g.ins("MOVQ", "%s, %s", swC, swCurC)
-	if j == 3 {
+	if below {
 		for range rows {
 			g.ins("ADDQ", "%s, %s", swCRow, swCurC)
 		}
@@ -87,7 +87,9 @@ func (g *gen) sweepPrefetch(rows, j int) {
 		if r > 0 {
 			g.ins("ADDQ", "%s, %s", swCRow, swCurC)
 		}
-		g.ins("PREFETCHT0", "%d(%s)", (j+1)%4*64, swCurC)
+		for j := first; j < end; j++ {
+			g.ins("PREFETCHT0", "%d(%s)", j*64, swCurC)
+		}
 	}
 }
 
@@ -140,6 +142,7 @@ func (g *gen) sweepLines512(form, label string, rows, lines int) {
 			}
 		})
 	})
+	g.sweepPrefetch(rows, 0, lines, true)
 	g.sweepWalk(label, func(u int) {
 		for j := range lines {
 			g.ins("VMOVUPS", "%d(%s), Z%d", 256*j+64*u, swB, 24+j)
@@ -180,7 +183,8 @@ func (g *gen) sweep256(name string, rows int, flush bool) {
 				}
 			})
 		})
-		g.sweepPrefetch(rows, j)
+		next := (j + 1) % 4
+		g.sweepPrefetch(rows, next, next+1, next == 0)
 		g.sweepWalk(name, func(u int) {
 			for h := range 2 {
 				g.ins("VMOVUPS", "%d(%s), Y%d", 256*j+64*u+32*h, swB, 12+h)

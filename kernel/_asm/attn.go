@@ -24,6 +24,7 @@ func attnFile() *file {
 		f.define(i, "softmax", "s, m, l, c *float32, mask *uint64, rows int, scale float32", softmax)
 		f.define(i, "transpose16", "dst, src unsafe.Pointer, dim, pitch, n int", func(g *fn) { transpose(g, 2) })
 		f.define(i, "transpose32", "dst, src unsafe.Pointer, dim, pitch, n int", func(g *fn) { transpose(g, 4) })
+		f.define(i, "copyRows", "dst, src *float32, dim, dstPitch, srcPitch, rows int", copyRows)
 		f.define(i, "softmaxBack", "s, ds, m, r, d *float32, mask *uint64, rows int, scale float32", softmaxBack)
 		f.define(i, "gain", "c, a, b *float32, dim, aRow, aStep, rows, n int", gain)
 	}

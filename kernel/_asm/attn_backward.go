@@ -2,6 +2,37 @@ package main
 
 import "fmt"
 
+// copyRows copies rows of dim elements, a multiple of 8, whose pitches are in bytes, and makes NaNs the one NaN. Rows lie far apart: they are asked
+// for some time before.
+func copyRows(g *fn) {
+	for _, a := range []struct{ arg, reg string }{{"dst", "DI"}, {"src", "SI"}, {"dim", "DX"}, {"dstPitch", "R8"}, {"srcPitch", "R9"}, {"rows", "CX"}} {
+		g.op("MOVQ", g.arg(a.arg), a.reg)
+	}
+	g.constant("nan")
+	g.op("VMOVUPS", "nan<>(SB)", "Y15")
+	g.loop("CX", 1, func() {
+		for _, r := range [][2]string{{"DI", "R10"}, {"SI", "R11"}, {"DX", "AX"}} {
+			g.op("MOVQ", r[0], r[1])
+		}
+		g.loop("AX", 8, func() {
+			g.op("PREFETCHT0", mem{base: "R11", index: "R9*8"})
+			g.op("VMOVUPS", "(R11)", "Y0")
+			if g.regs == 32 {
+				g.op("VCMPPS", 3, "Y0", "Y0", "K1")
+				g.op("VMOVAPS", "Y15", "K1", "Y0")
+			} else {
+				g.op("VCMPPS", 3, "Y0", "Y0", "Y1")
+				g.op("VBLENDVPS", "Y1", "Y15", "Y0", "Y0")
+			}
+			g.op("VMOVUPS", "Y0", "(R10)")
+			g.op("ADDQ", 32, "R10")
+			g.op("ADDQ", 32, "R11")
+		})
+		g.op("ADDQ", "R8", "DI")
+		g.op("ADDQ", "R9", "SI")
+	})
+}
+
 // gain adds outer products: lanes are columns of c. c[i][d] gains a(i, s)·b[s][d], in order of s.
 func gain(g *fn) {
 	for _, a := range []struct{ arg, reg string }{{"c", "DI"}, {"a", "SI"}, {"b", "BX"}, {"dim", "R8"}, {"aRow", "R9"}, {"aStep", "DX"}, {"rows", "CX"}} {

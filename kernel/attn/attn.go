@@ -209,9 +209,18 @@ func (w *unit) run() {
 // start gathers the queries and sets the running maximum, sum and output of each row to those of no keys.
 func (w *unit) start() {
 	c, s := &w.Cache, w.s
+	switch first := w.Q[w.index(0)*c.KeyDim:]; w.group() {
+	case 1:
+		copyRows(s.q, first, c.KeyDim, c.KeyDim, w.Heads*c.KeyDim, w.n)
+	case w.Heads:
+		copyRows(s.q, first, c.KeyDim, c.KeyDim, c.KeyDim, w.n)
+	default:
+		for r := range w.n {
+			copy(s.q[r*c.KeyDim:][:c.KeyDim], w.Q[w.index(r)*c.KeyDim:])
+		}
+	}
 	for r := range w.n {
 		i := w.index(r)
-		copy(s.q[r*c.KeyDim:][:c.KeyDim], w.Q[i*c.KeyDim:])
 		s.m[r], s.l[r] = float32(math.Inf(-1)), 0
 		if w.Sinks != nil {
 			s.m[r], s.l[r] = w.Sinks[i%w.Heads], 1

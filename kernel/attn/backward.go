@@ -240,26 +240,37 @@ func (w *cells) loadTile(t, b int) {
 	if fresh {
 		clear(s.dq[:(w.end-w.first)*w.group()*kp])
 	}
+	w.eachRun(func(row, n, at, pitch int) {
+		copyRows(s.q[row*kp:], w.Q[at*dk:], dk, kp, pitch*dk, n)
+		if !fresh {
+			copyRows(s.dq[row*kp:], w.DQ[at*dk:], dk, kp, pitch*dk, n)
+		}
+		copyRows(s.do[row*vp:], w.DOut[at*dv:], dv, vp, pitch*dv, n)
+	})
 	for r := range (w.end - w.first) * w.group() {
 		i := w.index(r)
-		copy(s.q[r*kp:][:dk], w.Q[i*dk:])
-		if !fresh {
-			copy(s.dq[r*kp:][:dk], w.DQ[i*dk:])
-		}
-		copy(s.do[r*vp:][:dv], w.DOut[i*dv:])
 		s.m[r], s.r[r], s.d[r] = w.Max[i], 1/w.Sum[i], vec.Dot(w.DOut[i*dv:][:dv], w.Out[i*dv:][:dv])
 	}
 }
 
 func (w *cells) storeTile() {
-	kp := pad16(w.KeyDim)
-	for r := range (w.end - w.first) * w.group() {
-		store(w.DQ[w.index(r)*w.KeyDim:][:w.KeyDim], w.s.dq[r*kp:])
-	}
+	kp, dk := pad16(w.KeyDim), w.KeyDim
+	w.eachRun(func(row, n, at, pitch int) { copyRows(w.DQ[at*dk:], w.s.dq[row*kp:], dk, pitch*dk, kp, n) })
 }
 
-// store makes NaNs the one NaN.
-func store(dst, x []float32) { vec.Scale(dst, x[:len(dst)], 1) }
+// eachRun calls f for the rows of the tile, n from row on, those of whose (token, query head) are numbered from at on and pitch apart.
+func (w *cells) eachRun(f func(row, n, at, pitch int)) {
+	switch g, n := w.group(), w.end-w.first; g {
+	case 1:
+		f(0, n, w.index(0), w.Heads)
+	case w.Heads:
+		f(0, n*g, w.index(0), 1)
+	default:
+		for r := 0; r < n*g; r += g {
+			f(r, g, w.index(r), 1)
+		}
+	}
+}
 
 // loadBlock brings a block of keys, their values and gradients to a slot, before its cell with tile t. What stands beyond the last token does not
 // matter.
@@ -270,16 +281,15 @@ func (w *cells) loadBlock(b, slot, t int) {
 		clear(s.dk[slot*Block*kp:][:Block*kp])
 		clear(s.dv[slot*Block*vp:][:Block*vp])
 	}
-	for j := range min(Block, w.Tokens-b*Block) {
-		i, at := (b*Block+j)*w.KVHeads+w.head, slot*Block+j
-		copy(s.k[at*kp:][:w.KeyDim], w.K[i*w.KeyDim:])
-		if !fresh {
-			copy(s.dk[at*kp:][:w.KeyDim], w.DK[i*w.KeyDim:])
-			copy(s.dv[at*vp:][:w.ValueDim], w.DV[i*w.ValueDim:])
-		}
-		if !w.latent() {
-			copy(s.v[j*vp:][:w.ValueDim], w.V[i*w.ValueDim:])
-		}
+	n, i, at := min(Block, w.Tokens-b*Block), b*Block*w.KVHeads+w.head, slot*Block
+	load := func(dst, src []float32, padded, dim int) { copyRows(dst, src[i*dim:], dim, padded, w.KVHeads*dim, n) }
+	load(s.k[at*kp:], w.K, kp, w.KeyDim)
+	if !fresh {
+		load(s.dk[at*kp:], w.DK, kp, w.KeyDim)
+		load(s.dv[at*vp:], w.DV, vp, w.ValueDim)
+	}
+	if !w.latent() {
+		load(s.v, w.V, vp, w.ValueDim)
 	}
 	transpose(bytesOf(s.kt[slot*Block*kp:]), 4, bytesOf(s.k[slot*Block*kp:]), kp, kp, Block)
 	if !w.latent() {
@@ -289,11 +299,9 @@ func (w *cells) loadBlock(b, slot, t int) {
 
 func (w *cells) storeBlock(b, slot int) {
 	s, kp, vp := w.s, pad16(w.KeyDim), pad16(w.ValueDim)
-	for j := range min(Block, w.Tokens-b*Block) {
-		i, at := (b*Block+j)*w.KVHeads+w.head, slot*Block+j
-		store(w.DK[i*w.KeyDim:][:w.KeyDim], s.dk[at*kp:])
-		store(w.DV[i*w.ValueDim:][:w.ValueDim], s.dv[at*vp:])
-	}
+	n, i, at := min(Block, w.Tokens-b*Block), b*Block*w.KVHeads+w.head, slot*Block
+	copyRows(w.DK[i*w.KeyDim:], s.dk[at*kp:], w.KeyDim, w.KVHeads*w.KeyDim, kp, n)
+	copyRows(w.DV[i*w.ValueDim:], s.dv[at*vp:], w.ValueDim, w.KVHeads*w.ValueDim, vp, n)
 }
 
 func bytesOf(x []float32) []byte {

@@ -18,6 +18,7 @@ type kernels struct {
 	transpose32 func(dst, src unsafe.Pointer, dim, pitch, n int)
 	softmaxBack func(s, ds, m, r, d *float32, mask *uint64, rows int, scale float32)
 	gain        func(c, a, b *float32, dim, aRow, aStep, rows, n int)
+	copyRows    func(dst, src *float32, dim, dstPitch, srcPitch, rows int)
 }
 
 var tables = [...]*kernels{cpu.Generic: {}, cpu.AVX2: &avx2, cpu.AVX512: &avx512}
@@ -106,4 +107,17 @@ func gain(c, a, b []float32, dim, aRow, aStep, rows, n int) {
 	}
 	_, _, _ = c[rows*dim-1], a[(rows-1)*aRow+(n-1)*aStep], b[n*dim-1]
 	f(&c[0], &a[0], &b[0], dim, 4*aRow, 4*aStep, rows, n)
+}
+
+func copyRows(dst, src []float32, dim, dstPitch, srcPitch, rows int) {
+	f, whole := current().copyRows, dim&^7
+	if f == nil || whole == 0 || rows == 0 {
+		copyRowsRef(dst, src, dim, dstPitch, srcPitch, rows)
+		return
+	}
+	_, _ = dst[(rows-1)*dstPitch+dim-1], src[(rows-1)*srcPitch+dim-1]
+	f(&dst[0], &src[0], whole, 4*dstPitch, 4*srcPitch, rows)
+	if whole < dim {
+		copyRowsRef(dst[whole:], src[whole:], dim-whole, dstPitch, srcPitch, rows)
+	}
 }

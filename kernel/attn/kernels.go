@@ -112,6 +112,15 @@ func gainRef(c, a, b []float32, dim, aRow, aStep, rows, n int) {
 	}
 }
 
+// copyRowsRef copies rows of dim elements, which begin dstPitch and srcPitch elements apart. NaNs become the one NaN.
+func copyRowsRef(dst, src []float32, dim, dstPitch, srcPitch, rows int) {
+	for r := range rows {
+		for i, v := range src[r*srcPitch:][:dim] {
+			dst[r*dstPitch+i] = fp.Canon(v)
+		}
+	}
+}
+
 // element is the float32 value of element i of b.
 func element(t dtype.Type, b []byte, i int) float32 {
 	switch t {

@@ -15,6 +15,7 @@ var avx2 = kernels{
 	transpose32: transpose32AVX2,
 	softmaxBack: softmaxBackAVX2,
 	gain:        gainAVX2,
+	copyRows:    copyRowsAVX2,
 }
 
 var avx512 = kernels{
@@ -25,4 +26,5 @@ var avx512 = kernels{
 	transpose32: transpose32AVX512,
 	softmaxBack: softmaxBackAVX512,
 	gain:        gainAVX512,
+	copyRows:    copyRowsAVX512,
 }

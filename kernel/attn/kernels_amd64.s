@@ -132,6 +132,16 @@ DATA laneBits<>+24(SB)/4, $0x00000040
 DATA laneBits<>+28(SB)/4, $0x00000080
 GLOBL laneBits<>(SB), RODATA|NOPTR, $32
 
+DATA nan<>+0(SB)/4, $0x7fc00000
+DATA nan<>+4(SB)/4, $0x7fc00000
+DATA nan<>+8(SB)/4, $0x7fc00000
+DATA nan<>+12(SB)/4, $0x7fc00000
+DATA nan<>+16(SB)/4, $0x7fc00000
+DATA nan<>+20(SB)/4, $0x7fc00000
+DATA nan<>+24(SB)/4, $0x7fc00000
+DATA nan<>+28(SB)/4, $0x7fc00000
+GLOBL nan<>(SB), RODATA|NOPTR, $32
+
 // func scoresF32AVX2(s, q *float32, k, ahead unsafe.Pointer, rows, dim, pitch, n int)
 TEXT ·scoresF32AVX2(SB), NOSPLIT, $0-64
 	MOVQ s+0(FP), DI
@@ -4291,6 +4301,46 @@ end4:
 	JGE loop1
 end2:
 	ADDQ $4, CX
+	VZEROUPPER
+	RET
+
+// func copyRowsAVX2(dst, src *float32, dim, dstPitch, srcPitch, rows int)
+TEXT ·copyRowsAVX2(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ dim+16(FP), DX
+	MOVQ dstPitch+24(FP), R8
+	MOVQ srcPitch+32(FP), R9
+	MOVQ rows+40(FP), CX
+	VMOVUPS nan<>(SB), Y15
+	SUBQ $1, CX
+	JLT end2
+	PCALIGN $32
+loop1:
+	MOVQ DI, R10
+	MOVQ SI, R11
+	MOVQ DX, AX
+	SUBQ $8, AX
+	JLT end4
+	PCALIGN $32
+loop3:
+	PREFETCHT0 (R11)(R9*8)
+	VMOVUPS (R11), Y0
+	VCMPPS $3, Y0, Y0, Y1
+	VBLENDVPS Y1, Y15, Y0, Y0
+	VMOVUPS Y0, (R10)
+	ADDQ $32, R10
+	ADDQ $32, R11
+	SUBQ $8, AX
+	JGE loop3
+end4:
+	ADDQ $8, AX
+	ADDQ R8, DI
+	ADDQ R9, SI
+	SUBQ $1, CX
+	JGE loop1
+end2:
+	ADDQ $1, CX
 	VZEROUPPER
 	RET
 
@@ -13240,6 +13290,46 @@ end4:
 	JGE loop1
 end2:
 	ADDQ $4, CX
+	VZEROUPPER
+	RET
+
+// func copyRowsAVX512(dst, src *float32, dim, dstPitch, srcPitch, rows int)
+TEXT ·copyRowsAVX512(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ dim+16(FP), DX
+	MOVQ dstPitch+24(FP), R8
+	MOVQ srcPitch+32(FP), R9
+	MOVQ rows+40(FP), CX
+	VMOVUPS nan<>(SB), Y15
+	SUBQ $1, CX
+	JLT end2
+	PCALIGN $32
+loop1:
+	MOVQ DI, R10
+	MOVQ SI, R11
+	MOVQ DX, AX
+	SUBQ $8, AX
+	JLT end4
+	PCALIGN $32
+loop3:
+	PREFETCHT0 (R11)(R9*8)
+	VMOVUPS (R11), Y0
+	VCMPPS $3, Y0, Y0, K1
+	VMOVAPS Y15, K1, Y0
+	VMOVUPS Y0, (R10)
+	ADDQ $32, R10
+	ADDQ $32, R11
+	SUBQ $8, AX
+	JGE loop3
+end4:
+	ADDQ $8, AX
+	ADDQ R8, DI
+	ADDQ R9, SI
+	SUBQ $1, CX
+	JGE loop1
+end2:
+	ADDQ $1, CX
 	VZEROUPPER
 	RET
 

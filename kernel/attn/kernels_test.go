@@ -215,3 +215,24 @@ func TestEmulated(t *testing.T) {
 }
 
 var typeNames = map[dtype.Type]string{dtype.F32: "F32", dtype.F16: "F16", dtype.BF16: "BF16"}
+
+// TestCopyRows: rows are copied, NaNs as the one NaN, and what lies between them stays.
+func TestCopyRows(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 0))
+	testutil.EachLevel(t, func(t *testing.T, l cpu.Level) {
+		for _, dim := range []int{1, 8, 20, 24, 48, 65} {
+			const rows = 5
+			src, dst := make([]float32, rows*(dim+9)), make([]float32, rows*(dim+3))
+			for i := range src {
+				src[i] = math.Float32frombits(r.Uint32())
+			}
+			src[dim/2] = math.Float32frombits(0xFFC12345)
+			want := slices.Clone(dst)
+			copyRowsRef(want, src, dim, dim+3, dim+9, rows)
+			copyRows(dst, src, dim, dim+3, dim+9, rows)
+			if err := same(dst, want); err != nil {
+				t.Errorf("rows of %d: %v", dim, err)
+			}
+		}
+	})
+}

@@ -32,6 +32,9 @@ func transpose16AVX2(dst, src unsafe.Pointer, dim, pitch, n int)
 func transpose32AVX2(dst, src unsafe.Pointer, dim, pitch, n int)
 
 //go:noescape
+func copyRowsAVX2(dst, src *float32, dim, dstPitch, srcPitch, rows int)
+
+//go:noescape
 func softmaxBackAVX2(s, ds, m, r, d *float32, mask *uint64, rows int, scale float32)
 
 //go:noescape
@@ -63,6 +66,9 @@ func transpose16AVX512(dst, src unsafe.Pointer, dim, pitch, n int)
 
 //go:noescape
 func transpose32AVX512(dst, src unsafe.Pointer, dim, pitch, n int)
+
+//go:noescape
+func copyRowsAVX512(dst, src *float32, dim, dstPitch, srcPitch, rows int)
 
 //go:noescape
 func softmaxBackAVX512(s, ds, m, r, d *float32, mask *uint64, rows int, scale float32)

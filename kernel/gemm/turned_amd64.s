@@ -172,6 +172,10 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_ldy(AX), DX
+	MOVQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        tile_pending(AX), R9
 	XORQ        R12, R12
 
@@ -439,6 +443,13 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_ldy(AX), DX
+	MOVQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        DX, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        tile_pending(AX), R9
 	XORQ        R12, R12
 
@@ -756,6 +767,16 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_ldy(AX), DX
+	MOVQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        DX, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        DX, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        tile_pending(AX), R9
 	XORQ        R12, R12
 
@@ -1123,6 +1144,19 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_ldy(AX), DX
+	MOVQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        DX, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        DX, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        DX, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        tile_pending(AX), R9
 	XORQ        R12, R12
 
@@ -1612,6 +1646,22 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_ldy(AX), DX
+	MOVQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        DX, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        DX, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        DX, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        DX, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        tile_pending(AX), R9
 	XORQ        R12, R12
 
@@ -2152,6 +2202,25 @@ nextXLine:
 	JNZ         nextXLine
 
 start:
+	MOVQ        tile_ldy(AX), DX
+	MOVQ        R8, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        DX, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        DX, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        DX, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        DX, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
+	ADDQ        DX, CX
+	PREFETCHT0  0(CX)
+	PREFETCHT0  64(CX)
 	MOVQ        tile_pending(AX), R9
 	XORQ        R12, R12
 

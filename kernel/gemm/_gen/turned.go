@@ -38,6 +38,16 @@ func (g *gen) turned256(rows int) {
 	each := (rows + (rows+2)/3 - 1) / ((rows + 2) / 3)
 	g.label("rep")
 	g.fetchNext(8)
+	g.ins("MOVQ", "tile_ldy(%s), %s", regTile, curX) // what the outputs displace
+	g.ins("MOVQ", "%s, %s", turnedY, curW)
+	for r := range rows {
+		if r > 0 {
+			g.ins("ADDQ", "%s, %s", curX, curW)
+		}
+		for h := range 2 {
+			g.ins("PREFETCHT0", "%d(%s)", 64*h, curW)
+		}
+	}
 	g.ins("MOVQ", "tile_pending(%s), %s", regTile, turnedTop)
 	g.ins("XORQ", "%s, %s", turnedPlace, turnedPlace)
 	g.label("lane")

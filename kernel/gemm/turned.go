@@ -18,7 +18,7 @@ const (
 	turnedRoom  = 192               // steps of all of them together: they stay in the second cache
 
 	// Of K, the fewest steps at which it pays, and the most: the first cache has to hold a tile of X.
-	turnedLeast, turnedLast = 4, 48
+	turnedLeast, turnedLast = 3, 48
 )
 
 // turns says whether the product goes by turned panels.
